@@ -1,0 +1,1 @@
+"""FoundryOps: a self-hosted entity-resolution service."""

@@ -1,0 +1,70 @@
+"""Settings of every process, read once from `FOUNDRYOPS_*` variables; frozen after that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One field, one environment variable: `FOUNDRYOPS_` + the name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="FOUNDRYOPS_", frozen=True, extra="ignore")
+
+    environment: Annotated[
+        Literal["development", "production"], Field(description="production refuses development defaults")
+    ] = "development"
+    var_dir: Annotated[Path, Field(description="folder of everything that the embedded stack keeps")] = Path(
+        "var"
+    )
+    log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR")] = "INFO"
+
+    api_host: Annotated[str, Field(description="address that the API listens on")] = "127.0.0.1"
+    api_port: Annotated[int, Field(description="port that the API listens on")] = 8080
+    public_base_url: Annotated[
+        str | None, Field(description="URL under which clients reach the API; for signed URLs")
+    ] = None
+
+    database_url: Annotated[
+        str, Field(description="SQLAlchemy URL: sqlite+aiosqlite:///… or postgresql+psycopg://…")
+    ] = "sqlite+aiosqlite:///var/foundryops.db"
+    redis_url: Annotated[str, Field(description="Redis or Valkey")] = "redis://127.0.0.1:6379/0"
+    opensearch_url: Annotated[str, Field(description="OpenSearch ≥ 3.8")] = "http://127.0.0.1:9200"
+    opensearch_username: Annotated[str | None, Field(description="basic authentication")] = None
+    opensearch_password: Annotated[SecretStr | None, Field(description="basic authentication")] = None
+    opensearch_ca_file: Annotated[
+        Path | None, Field(description="CA bundle for https; the system's when unset")
+    ] = None
+    opensearch_timeout_ms: Annotated[int, Field(description="one search, end to end")] = 2_000
+    index_prefix: Annotated[str, Field(description="first part of every index and alias name")] = "fo"
+    index_replicas: Annotated[int, Field(description="replicas of a serving index; 0 on one node")] = 0
+    index_shards: Annotated[
+        int, Field(description="shards of an index; one holds tens of millions of records")
+    ] = 1
+    kept_indices: Annotated[
+        int, Field(description="indices kept per dataset for instant rollback, the active one included")
+    ] = 2
+    build_processes: Annotated[
+        int, Field(description="processes that normalise and bulk-index during activation")
+    ] = 2
+
+    store_dir: Annotated[Path, Field(description="folder of the local file store")] = Path("var/files")
+    store_url: Annotated[str | None, Field(description="s3://bucket/prefix; the local folder when unset")] = (
+        None
+    )
+    cache_dir: Annotated[
+        Path, Field(description="local copies of index bundles when the store is remote")
+    ] = Path("var/cache")
+
+    key_hash_secret: Annotated[
+        SecretStr, Field(description="HMAC-SHA256 key of stored API keys and signed URLs")
+    ] = SecretStr("development-only-secret")
+
+    record_body_limit_bytes: Annotated[int, Field(description="match/record")] = 128 * 1024
+    batch_body_limit_bytes: Annotated[int, Field(description="match/batch")] = 512 * 1024
+    append_body_limit_bytes: Annotated[int, Field(description="datasets/append")] = 10 * 1024 * 1024
+    batch_limit_records: Annotated[int, Field(description="match/batch")] = 100
+    append_limit_records: Annotated[int, Field(description="datasets/append, inline")] = 10_000

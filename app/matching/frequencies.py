@@ -1,0 +1,64 @@
+"""In how many records of a snapshot a term stands: a sorted table of 64-bit hashes, small enough to map into every process.
+
+Terms are namespaced strings (`name:acme`, `trigram:acm`, `id:domain:acme.com`). Terms that stand in one record only are
+not kept: a term that the table does not know has a document frequency of at most 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+Hashes = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.uint32]
+
+
+def hash_terms(terms: Iterable[str]) -> Hashes:
+    """One hash a term, in order; shape (n,)."""
+    digest = xxhash.xxh3_64_intdigest
+    return np.fromiter((digest(term) for term in terms), dtype=np.uint64)
+
+
+def count_hashes(hashes: Hashes) -> tuple[Hashes, Counts]:
+    """Distinct hashes, sorted, and how often each occurs."""
+    distinct, counts = np.unique(hashes, return_counts=True)
+    return distinct, counts.astype(np.uint32)
+
+
+def merge_counts(parts: Sequence[tuple[Hashes, Counts]]) -> tuple[Hashes, Counts]:
+    """Adds up tables made by `count_hashes`."""
+    if not parts:
+        return np.empty(0, np.uint64), np.empty(0, np.uint32)
+    hashes = np.concatenate([part[0] for part in parts])
+    counts = np.concatenate([part[1] for part in parts])
+    order = np.argsort(hashes, kind="stable")
+    hashes, counts = hashes[order], counts[order]
+    starts = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]]) if len(hashes) else np.empty(0, np.intp)
+    return hashes[starts], np.add.reduceat(counts, starts).astype(np.uint32) if len(starts) else counts
+
+
+@dataclass(frozen=True, slots=True)
+class TermFrequencies:
+    """Document frequencies of a snapshot of `rows` records; the arrays may be memory-mapped."""
+
+    rows: int
+    hashes: Hashes
+    counts: Counts
+
+    @classmethod
+    def from_counts(cls, rows: int, hashes: Hashes, counts: Counts) -> TermFrequencies:
+        """Keeps what stands in two records or more."""
+        kept = counts > 1
+        return cls(rows, hashes[kept], counts[kept])
+
+    def lookup(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Document frequency of each term; 1 for a term that the table does not know; shape (len(terms),)."""
+        if not len(self.hashes) or not terms:
+            return np.ones(len(terms), np.int64)
+        wanted = hash_terms(terms)
+        at = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
+        return np.where(self.hashes[at] == wanted, self.counts[at], 1).astype(np.int64)

@@ -1,0 +1,28 @@
+"""What to ask of the index for one record: clauses of terms, chosen by document frequency; no query language in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTerm:
+    """One term of one index field.
+
+    `analyzed` terms (phonetic) are put through the field's own analyzer; all others are asked as they stand.
+    """
+
+    channel: str
+    field: str
+    value: str
+    boost: float = 1.0
+    analyzed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalPlan:
+    """Clauses add up; the alternatives within one clause do not, the best of them counts."""
+
+    clauses: tuple[tuple[PlannedTerm, ...], ...]
+    postings: int = 0
+    """Upper bound of the postings that the plan reads."""
