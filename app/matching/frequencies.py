@@ -20,7 +20,7 @@ Counts = npt.NDArray[np.uint32]
 def hash_terms(terms: Iterable[str]) -> Hashes:
     """One hash a term, in order; shape (n,)."""
     digest = xxhash.xxh3_64_intdigest
-    return np.fromiter((digest(term) for term in terms), dtype=np.uint64)
+    return np.fromiter((digest(term.encode()) for term in terms), dtype=np.uint64)
 
 
 def count_hashes(hashes: Hashes) -> tuple[Hashes, Counts]:

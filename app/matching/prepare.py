@@ -1,12 +1,29 @@
-"""Turns a record into what the index stores and what comparison reads; the same code for master records and queries."""
+"""Turns a record into what the index stores and what comparison reads; the same code for master records and queries.
+
+A comparable form is a list with one entry a slot: None when the record has no value there, else a list of strings in the
+slot's own notation: `tokens|legal class|acronym` for organisations, `domain|label` for hosts, plain values elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
+from app.matching import values
+from app.matching.layout import BAG_KINDS, NAME_KINDS, Kind, Slot, slots_of
+from app.matching.organisations import canonical_tokens, organisation_name
 from app.matching.schema import MatchSchema
+from app.matching.text import fold, fold_cached, trigrams
+
+Form = list[list[str] | None]
+
+_PHONE_TAIL_DIGITS = 8
+"""Numbers are retrieved by their last digits, so that a country code or trunk prefix does not matter."""
+_MAX_INDEXED_TOKENS = 64
+_MAX_JOINED_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +39,165 @@ class Prepared:
     terms: list[str]
 
 
+def _organisation(text: str) -> str:
+    name = organisation_name(text)
+    return f"{' '.join(name.tokens)}|{name.legal_class}|{name.acronym}" if name.tokens else ""
+
+
+def _host(text: str) -> str:
+    found = values.host(text)
+    if found is None or found.domain in values.free_mail_domains():
+        return ""
+    return f"{found.domain}|{found.label}"
+
+
+def _canonical(text: str) -> str:
+    return " ".join(canonical_tokens(fold(text).split()))
+
+
+def _postal(text: str) -> str:
+    return values.postal_code(text)
+
+
+NORMALISERS: dict[Kind, Callable[[str], str]] = {
+    Kind.ORG: _organisation,
+    Kind.AFFILIATE: _organisation,
+    Kind.TITLE: fold,
+    Kind.TEXT: fold,
+    Kind.PERSON: fold,
+    Kind.GIVEN: fold,
+    Kind.FAMILY: fold,
+    Kind.ADDRESS: _canonical,
+    Kind.CITY: fold_cached,
+    Kind.REGION: fold_cached,
+    Kind.POSTAL: _postal,
+    Kind.COUNTRY: values.country,
+    Kind.HOST: _host,
+    Kind.EMAIL: values.email,
+    Kind.PHONE: values.phone,
+    Kind.IDENTIFIER: values.identifier,
+    Kind.DATE: values.date,
+    Kind.NUMBER: values.number,
+}
+
+
+def normalise_slot(slot: Slot, record: Mapping[str, Any]) -> list[str] | None:
+    """The slot's normalised values in field order, without repeats; None when there are none."""
+    normalise = NORMALISERS[slot.kind]
+    found: list[str] = []
+    for name in slot.fields:
+        value = record.get(name)
+        if value is None or value == "":
+            continue
+        text = normalise(value if isinstance(value, str) else str(value))
+        if text and text not in found:
+            found.append(text)
+    return found or None
+
+
+@dataclass(slots=True)
+class IndexTerms:
+    """The index's fields of one form, before they are joined to strings."""
+
+    name: list[str] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
+    acronym: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    place: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    counted: list[str] = field(default_factory=list)
+    """Values that are counted but not indexed (city, country, region)."""
+
+
+def index_terms(slots: tuple[Slot, ...], form: Form) -> IndexTerms:
+    """What the index holds of a form; for a query, what may be asked of it."""
+    terms = IndexTerms()
+    for slot, found in zip(slots, form, strict=True):
+        if found is None:
+            continue
+        for value in found:
+            if slot.kind in BAG_KINDS:
+                _add_bag(terms, slot.kind, value)
+            else:
+                _add_value(terms, slot, value)
+    return terms
+
+
+def _add_bag(terms: IndexTerms, kind: Kind, value: str) -> None:
+    text, _, rest = value.partition("|")
+    tokens = text.split()[:_MAX_INDEXED_TOKENS]
+    if kind in NAME_KINDS:
+        terms.name += tokens
+        if kind in (Kind.ORG, Kind.TITLE):
+            terms.joined.append("".join(tokens)[:_MAX_JOINED_CHARS])
+        acronym = rest.partition("|")[2]
+        if len(acronym) > 1:
+            terms.acronym.append(acronym)
+    elif kind is Kind.ADDRESS:
+        terms.place += tokens
+    else:
+        terms.text += tokens
+
+
+def _add_value(terms: IndexTerms, slot: Slot, value: str) -> None:
+    kind = slot.kind
+    if kind in (Kind.CITY, Kind.REGION):
+        terms.place += value.split()
+        terms.counted.append(f"{kind.value}:{value}")
+    elif kind is Kind.POSTAL:
+        terms.place.append(value.lower())
+        terms.counted.append(f"postal:{value}")
+    elif kind is Kind.COUNTRY:
+        terms.counted.append(f"country:{value}")
+    elif kind is Kind.HOST:
+        domain, _, label = value.partition("|")
+        terms.ids += [f"host:{domain}", f"label:{label}"]
+    elif kind is Kind.PHONE:
+        terms.ids.append(f"phone:{value[-_PHONE_TAIL_DIGITS:]}")
+    elif kind is Kind.NUMBER:
+        terms.counted.append(f"number:{slot.fields[0]}:{value}")
+    elif kind is Kind.IDENTIFIER:
+        terms.ids.append(f"identifier:{value}")
+    else:
+        terms.ids.append(f"{kind.value}:{value}")
+
+
+def countable(terms: IndexTerms) -> list[str]:
+    """The namespaced keys of `TermFrequencies` for one record, each once."""
+    names = set(terms.name)
+    grams = {gram for token in names for gram in trigrams(token)}
+    keys = [f"name:{token}" for token in names]
+    keys += [f"trigram:{gram}" for gram in grams]
+    keys += [f"joined:{value}" for value in set(terms.joined)]
+    keys += [f"acronym:{value}" for value in set(terms.acronym)]
+    keys += [f"text:{token}" for token in set(terms.text)]
+    keys += [f"place:{token}" for token in set(terms.place)]
+    keys += [f"ids:{value}" for value in set(terms.ids)]
+    keys += set(terms.counted)
+    return keys
+
+
 class RecordPreparer:
     """Prepares records of one schema; cheap to make, picklable, safe to share."""
 
     def __init__(self, schema: MatchSchema) -> None:
         self.schema = schema
+        self.slots = slots_of(schema)
+
+    def form(self, record: Mapping[str, Any]) -> Form:
+        return [normalise_slot(slot, record) for slot in self.slots]
 
     def prepare(self, record: Mapping[str, Any]) -> Prepared:
-        raise NotImplementedError
+        form = self.form(record)
+        terms = index_terms(self.slots, form)
+        document: dict[str, Any] = {
+            "name": " ".join(terms.name),
+            "joined": terms.joined,
+            "acronym": terms.acronym,
+            "text": " ".join(terms.text),
+            "place": " ".join(terms.place),
+            "ids": terms.ids,
+        }
+        return Prepared(
+            {name: value for name, value in document.items() if value}, orjson.dumps(form), countable(terms)
+        )

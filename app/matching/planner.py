@@ -1,0 +1,113 @@
+"""Chooses what to ask of the index for one record: the rarest terms of every channel, until they cost too much.
+
+A term's postings are its cost and its rarity is its worth, so the document frequencies of the snapshot decide both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.matching.frequencies import TermFrequencies
+from app.matching.plan import PlannedTerm, RetrievalPlan
+from app.matching.prepare import IndexTerms
+from app.matching.text import STOP_WORDS, trigrams
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalPolicy:
+    """How far a plan may go; part of a profile."""
+
+    budget_share: float = 0.2
+    """Postings that a plan may read, as a share of the index's records."""
+    budget_floor_postings: int = 60_000
+    """A small index is cheap to read whole: the budget is never less."""
+    tokens: int = 10
+    trigrams: int = 16
+    text_tokens: int = 10
+    place_tokens: int = 5
+
+
+@dataclass(slots=True)
+class _Budget:
+    left: int
+    spent: int = 0
+
+    def take(self, postings: int) -> bool:
+        if postings > self.left:
+            return False
+        self.left -= postings
+        self.spent += postings
+        return True
+
+
+_CHANNEL_BOOST = {"identifier": 2.0, "joined": 1.5, "acronym": 0.8, "label": 0.8, "trigram": 0.5, "text": 0.6, "place": 0.5}
+_MAX_ACRONYM_CHARS = 8
+
+
+def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: RetrievalPolicy) -> RetrievalPlan:
+    """The plan for one query; deterministic; empty when the query has no term that the index could hold."""
+    limit = max(int(frequencies.rows * policy.budget_share), policy.budget_floor_postings)
+    budget = _Budget(limit)
+    clauses: list[tuple[PlannedTerm, ...]] = []
+    tokens = list(dict.fromkeys(query.name))
+    for channel, field, namespace, terms, most in _cheap_channels(query, tokens):
+        clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
+    clauses += _token_clauses(tokens, frequencies, budget, policy.tokens)
+    grams = [gram for token in tokens if token not in STOP_WORDS for gram in trigrams(token)]
+    for channel, field, namespace, terms, most in (
+        ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
+        ("text", "text", "text", query.text, policy.text_tokens),
+        ("place", "place", "place", query.place, policy.place_tokens),
+    ):
+        clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
+    return RetrievalPlan(tuple(clauses), budget.spent)
+
+
+def _cheap_channels(
+    query: IndexTerms, tokens: Sequence[str]
+) -> Iterable[tuple[str, str, str, Sequence[str], int]]:
+    """Channels of keyword fields: whole values, acronyms both ways, and the label of a host as a name."""
+    short = [t for t in tokens if 1 < len(t) <= _MAX_ACRONYM_CHARS] if len(tokens) <= 3 else []
+    labels = [value.removeprefix("label:") for value in query.ids if value.startswith("label:")]
+    yield "identifier", "ids", "ids", [value for value in query.ids if not value.startswith("label:")], 12
+    yield "joined", "joined", "joined", [*query.joined, *labels], 6
+    yield "acronym", "acronym", "acronym", [*short, *labels], 4
+    yield "acronym", "name", "name", [a for a in query.acronym if len(a) > 2], 2
+    names = [f"label:{name}" for name in (*query.joined, *short, *query.acronym, *labels)]
+    yield "label", "ids", "ids", names, 8
+
+
+def _token_clauses(
+    tokens: Sequence[str], frequencies: TermFrequencies, budget: _Budget, most: int
+) -> list[tuple[PlannedTerm, ...]]:
+    """One clause a token, with its sound as an alternative where the token itself is rare."""
+    found = frequencies.lookup([f"name:{token}" for token in tokens])
+    clauses: list[tuple[PlannedTerm, ...]] = []
+    for token, postings in sorted(zip(tokens, found.tolist(), strict=True), key=lambda pair: (pair[1], pair[0]))[:most]:
+        if not budget.take(postings):
+            break
+        exact = PlannedTerm("token", "name", token)
+        sound = PlannedTerm("phonetic", "name.phonetic", token, 0.5, analyzed=True)
+        rare = postings <= max(20, frequencies.rows // 1000) and len(token) > 3 and token.isalpha()
+        clauses.append((exact, sound) if rare else (exact,))
+    return clauses
+
+
+def _rarest(
+    channel: str,
+    field: str,
+    namespace: str,
+    terms: Sequence[str],
+    most: int,
+    frequencies: TermFrequencies,
+    budget: _Budget,
+) -> list[tuple[PlannedTerm, ...]]:
+    terms = list(dict.fromkeys(terms))
+    found = frequencies.lookup([f"{namespace}:{term}" for term in terms]).tolist()
+    clauses: list[tuple[PlannedTerm, ...]] = []
+    for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
+        if len(clauses) == most or not budget.take(postings):
+            break
+        clauses.append((PlannedTerm(channel, field, term, _CHANNEL_BOOST[channel]),))
+    return clauses
