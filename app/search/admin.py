@@ -1,0 +1,112 @@
+"""Makes, fills, seals, swaps and removes indices; synchronous, for build processes and activation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from opensearchpy import OpenSearch
+
+from app.errors import InternalError
+from app.search.errors import translated
+from app.search.template import IndexBody
+
+_LONG_S = 600
+"""Force-merging tens of millions of records takes minutes; the engine goes on when the client gives up."""
+
+
+class IndexAdmin:
+    """Every call raises SearchUnavailable when the engine does not answer; use one per process."""
+
+    def __init__(self, client: OpenSearch) -> None:
+        self._client = client
+
+    def create(self, index: str, body: IndexBody) -> None:
+        with translated():
+            self._client.indices.create(index=index, body=body.body)
+
+    def bulk(self, index: str, lines: bytes) -> int:
+        """Sends NDJSON action and document lines; the number of items refused for lack of room (status 429).
+
+        Raises InternalError for any other refusal, with the engine's error type but never a record's values.
+        """
+        with translated():
+            answer = self._client.transport.perform_request(
+                "POST", f"/{index}/_bulk", params={"filter_path": "errors,items.*.status,items.*.error.type"}, body=lines
+            )
+        if not answer.get("errors"):
+            return 0
+        refused = [item["index"] for item in answer["items"] if item["index"]["status"] >= 300]
+        return _count_busy(refused)
+
+    def refresh(self, index: str) -> None:
+        with translated():
+            self._client.indices.refresh(index=index)
+
+    def force_merge(self, index: str) -> None:
+        with translated():
+            self._client.indices.forcemerge(
+                index=index, params={"max_num_segments": 1, "flush": "true"}, request_timeout=_LONG_S
+            )
+
+    def seal(self, index: str, replicas: int) -> None:
+        """From now on nobody can write to the index."""
+        settings = {"index": {"number_of_replicas": replicas, "blocks.write": True}}
+        with translated():
+            self._client.indices.put_settings(index=index, body=settings)
+
+    def count(self, index: str) -> int:
+        with translated():
+            return int(self._client.count(index=index)["count"])
+
+    def size_bytes(self, index: str) -> int:
+        with translated():
+            stats = self._client.indices.stats(index=index, metric="store")
+        return int(stats["_all"]["primaries"]["store"]["size_in_bytes"])
+
+    def template_digest(self, index: str) -> str | None:
+        """The digest that stands in the index's mapping, None when it has none."""
+        with translated():
+            mapping = self._client.indices.get_mapping(index=index)
+        meta: dict[str, Any] = mapping[index]["mappings"].get("_meta", {})
+        return meta.get("template_digest")
+
+    def swap_alias(self, alias: str, index: str) -> None:
+        """Points `alias` at `index` and at nothing else, in one atomic action."""
+        actions: list[dict[str, Any]] = [
+            {"remove": {"index": old, "alias": alias}} for old in self.alias_targets(alias) if old != index
+        ]
+        actions.append({"add": {"index": index, "alias": alias}})
+        with translated():
+            self._client.indices.update_aliases(body={"actions": actions})
+
+    def alias_targets(self, alias: str) -> list[str]:
+        """The physical indices behind an alias (one, or none); `alias` may be a pattern."""
+        with translated():
+            return sorted(self._client.indices.get_alias(name=alias, params={"ignore": 404, "expand_wildcards": "all"}).keys() - {"error", "status"})
+
+    def existing(self, pattern: str) -> list[str]:
+        """The names of all indices that match a pattern."""
+        with translated():
+            found = self._client.cat.indices(
+                index=pattern, params={"format": "json", "h": "index", "expand_wildcards": "all"}
+            )
+        return sorted(row["index"] for row in found)
+
+    def delete(self, indices: Iterable[str]) -> None:
+        """Removes indices by their full names; one that is not there is no error."""
+        for index in indices:
+            if "*" in index:
+                raise InternalError(f"Refused to delete indices by pattern: {index}")
+            with translated():
+                self._client.indices.delete(index=index, params={"ignore_unavailable": "true"})
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _count_busy(refused: list[dict[str, Any]]) -> int:
+    for item in refused:
+        if item["status"] != 429:
+            raise InternalError(f"The search engine refused a document: {item.get('error', {}).get('type')}")
+    return len(refused)

@@ -1,0 +1,42 @@
+"""Writes a RetrievalPlan in OpenSearch's query language; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.matching.plan import PlannedTerm, RetrievalPlan
+
+CHANNEL_SEPARATOR = "|"
+"""A query's `_name` is `channel|field|value`; the channel comes back, the rest keeps names of one body apart."""
+
+
+def search_body(plan: RetrievalPlan, size: int, *, with_channels: bool = False) -> dict[str, Any]:
+    """The body of one search: the best `size` ordinals, nothing else fetched."""
+    return {
+        "size": size,
+        "query": {"bool": {"should": [_clause(clause, named=with_channels) for clause in plan.clauses]}},
+        "_source": False,
+        "stored_fields": "_none_",
+        "docvalue_fields": ["ord"],
+        "track_total_hits": False,
+    }
+
+
+def _clause(terms: tuple[PlannedTerm, ...], *, named: bool) -> dict[str, Any]:
+    if len(terms) == 1:
+        return _term(terms[0], named=named)
+    return {"dis_max": {"queries": [_term(term, named=named) for term in terms]}}
+
+
+def _term(term: PlannedTerm, *, named: bool) -> dict[str, Any]:
+    asked: dict[str, Any] = {"query" if term.analyzed else "value": term.value}
+    if term.boost != 1.0:
+        asked["boost"] = term.boost
+    if named:
+        asked["_name"] = CHANNEL_SEPARATOR.join((term.channel, term.field, term.value))
+    return {"match" if term.analyzed else "term": {term.field: asked}}
+
+
+def channels_of(matched_queries: list[str]) -> tuple[str, ...]:
+    """The channels that found a hit, each once, in alphabetical order."""
+    return tuple(sorted({name.split(CHANNEL_SEPARATOR, 1)[0] for name in matched_queries}))
