@@ -16,7 +16,10 @@ from app.matching import values
 from app.matching.layout import BAG_KINDS, NAME_KINDS, Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, organisation_name
 from app.matching.schema import MatchSchema
-from app.matching.text import fold, fold_cached, trigrams
+from app.matching.text import STOP_WORDS, fold, fold_cached, trigrams
+
+NORMALISER_VERSION = "1"
+"""Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 Form = list[list[str] | None]
 
@@ -123,13 +126,19 @@ def index_terms(slots: tuple[Slot, ...], form: Form) -> IndexTerms:
     return terms
 
 
+def joined_forms(tokens: list[str]) -> list[str]:
+    """A name without its spaces, and its meaningful words in alphabetical order: `ghentuniversity`, `~ghentuniversity`."""
+    content = sorted(token for token in tokens if token not in STOP_WORDS)
+    return ["".join(tokens)[:_MAX_JOINED_CHARS], "~" + "".join(content)[:_MAX_JOINED_CHARS]]
+
+
 def _add_bag(terms: IndexTerms, kind: Kind, value: str) -> None:
     text, _, rest = value.partition("|")
     tokens = text.split()[:_MAX_INDEXED_TOKENS]
     if kind in NAME_KINDS:
         terms.name += tokens
         if kind in (Kind.ORG, Kind.TITLE):
-            terms.joined.append("".join(tokens)[:_MAX_JOINED_CHARS])
+            terms.joined += joined_forms(tokens)
         acronym = rest.partition("|")[2]
         if len(acronym) > 1:
             terms.acronym.append(acronym)
