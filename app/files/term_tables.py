@@ -1,0 +1,76 @@
+"""Counts terms in bounded memory: sorted tables of hashes, written out when they grow, merged a slice at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.matching.frequencies import Counts, Hashes, TermFrequencies, count_hashes, hash_terms, merge_counts
+
+_BUFFER_HASHES = 2_000_000
+"""16 MB of hashes before they are sorted and counted."""
+_TABLE_ENTRIES = 8_000_000
+"""96 MB of counted terms, and as much again while merging, before a table goes to disk."""
+_MERGE_SLICES = 64
+
+
+class TermCounter:
+    """Counts the terms of a share of the records; `finish` gives the files of its tables."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._pending: list[Hashes] = []
+        self._pending_hashes = 0
+        self._table: tuple[Hashes, Counts] = merge_counts([])
+        self._written: list[Path] = []
+
+    def add(self, terms: Iterable[str]) -> None:
+        """Adds the terms of some records; a term that stands in a record is given once for it."""
+        hashes = hash_terms(terms)
+        self._pending.append(hashes)
+        self._pending_hashes += len(hashes)
+        if self._pending_hashes >= _BUFFER_HASHES:
+            self._compact()
+
+    def finish(self) -> list[Path]:
+        self._compact()
+        self._write()
+        return self._written
+
+    def _compact(self) -> None:
+        if not self._pending:
+            return
+        counted = count_hashes(np.concatenate(self._pending))
+        self._pending, self._pending_hashes = [], 0
+        self._table = merge_counts([self._table, counted])
+        if len(self._table[0]) >= _TABLE_ENTRIES:
+            self._write()
+
+    def _write(self) -> None:
+        if not len(self._table[0]):
+            return
+        path = self._base.with_name(f"{self._base.name}-{len(self._written)}.npz")
+        np.savez(path, hashes=self._table[0], counts=self._table[1])
+        self._written.append(path)
+        self._table = merge_counts([])
+
+
+def merge_tables(rows: int, paths: Sequence[Path]) -> TermFrequencies:
+    """The document frequencies of a snapshot of `rows` records, from the tables of all its counters."""
+    tables = [_load(path) for path in paths]
+    bounds = np.linspace(0, 2**64, _MERGE_SLICES, endpoint=False)[1:].astype(np.uint64)
+    cuts = [np.r_[0, np.searchsorted(hashes, bounds), len(hashes)] for hashes, _ in tables]
+    kept: list[TermFrequencies] = []
+    for at in range(_MERGE_SLICES):
+        part = [(h[c[at] : c[at + 1]], n[c[at] : c[at + 1]]) for (h, n), c in zip(tables, cuts, strict=True)]
+        kept.append(TermFrequencies.from_counts(rows, *merge_counts(part)))
+    return TermFrequencies(
+        rows, np.concatenate([part.hashes for part in kept]), np.concatenate([part.counts for part in kept])
+    )
+
+
+def _load(path: Path) -> tuple[Hashes, Counts]:
+    with np.load(path) as table:
+        return table["hashes"], table["counts"]
