@@ -74,7 +74,7 @@ class Bundle:
 
     def ordinal_of(self, record_id: str) -> int | None:
         """The ordinal of a record id; None when the snapshot has no such record."""
-        wanted = np.uint64(xxhash.xxh3_64_intdigest(record_id))
+        wanted = np.uint64(xxhash.xxh3_64_intdigest(record_id.encode()))
         first = int(np.searchsorted(self._id_hashes, wanted, "left"))
         last = int(np.searchsorted(self._id_hashes, wanted, "right"))
         for ordinal in self._id_ordinals[first:last].tolist():
@@ -89,7 +89,7 @@ class Bundle:
 
 def hash_ids(record_ids: Sequence[str]) -> npt.NDArray[np.uint64]:
     digest = xxhash.xxh3_64_intdigest
-    return np.fromiter((digest(one) for one in record_ids), np.uint64, len(record_ids))
+    return np.fromiter((digest(one.encode()) for one in record_ids), np.uint64, len(record_ids))
 
 
 def write_ids(hashes: npt.NDArray[np.uint64], folder: Path) -> None:

@@ -14,6 +14,8 @@ _BUFFER_HASHES = 2_000_000
 _TABLE_ENTRIES = 8_000_000
 """96 MB of counted terms, and as much again while merging, before a table goes to disk."""
 _MERGE_SLICES = 64
+_SLICE_BITS = np.uint64(64 - 6)
+"""Slices split the range of hashes evenly: 2**6 of them."""
 
 
 class TermCounter:
@@ -60,7 +62,7 @@ class TermCounter:
 def merge_tables(rows: int, paths: Sequence[Path]) -> TermFrequencies:
     """The document frequencies of a snapshot of `rows` records, from the tables of all its counters."""
     tables = [_load(path) for path in paths]
-    bounds = np.linspace(0, 2**64, _MERGE_SLICES, endpoint=False)[1:].astype(np.uint64)
+    bounds = np.arange(1, _MERGE_SLICES, dtype=np.uint64) << _SLICE_BITS
     cuts = [np.r_[0, np.searchsorted(hashes, bounds), len(hashes)] for hashes, _ in tables]
     kept: list[TermFrequencies] = []
     for at in range(_MERGE_SLICES):

@@ -9,6 +9,7 @@ from opensearchpy import OpenSearch
 
 from app.errors import InternalError
 from app.search.errors import translated
+from app.search.names import writing_alias
 from app.search.template import IndexBody
 
 _LONG_S = 600
@@ -21,23 +22,12 @@ class IndexAdmin:
     def __init__(self, client: OpenSearch) -> None:
         self._client = client
 
-    def create(self, index: str, body: IndexBody) -> None:
+    def create(self, index: str, body: IndexBody) -> str:
+        """Makes an index that nobody reads; the alias under which it takes writes until `seal`."""
+        writing = writing_alias(index)
         with translated():
-            self._client.indices.create(index=index, body=body.body)
-
-    def bulk(self, index: str, lines: bytes) -> int:
-        """Sends NDJSON action and document lines; the number of items refused for lack of room (status 429).
-
-        Raises InternalError for any other refusal, with the engine's error type but never a record's values.
-        """
-        with translated():
-            answer = self._client.transport.perform_request(
-                "POST", f"/{index}/_bulk", params={"filter_path": "errors,items.*.status,items.*.error.type"}, body=lines
-            )
-        if not answer.get("errors"):
-            return 0
-        refused = [item["index"] for item in answer["items"] if item["index"]["status"] >= 300]
-        return _count_busy(refused)
+            self._client.indices.create(index=index, body={**body.body, "aliases": {writing: {}}})
+        return writing
 
     def refresh(self, index: str) -> None:
         with translated():
@@ -53,6 +43,7 @@ class IndexAdmin:
         """From now on nobody can write to the index."""
         settings = {"index": {"number_of_replicas": replicas, "blocks.write": True}}
         with translated():
+            self._client.indices.delete_alias(index=index, name=writing_alias(index))
             self._client.indices.put_settings(index=index, body=settings)
 
     def count(self, index: str) -> int:
@@ -83,7 +74,8 @@ class IndexAdmin:
     def alias_targets(self, alias: str) -> list[str]:
         """The physical indices behind an alias (one, or none); `alias` may be a pattern."""
         with translated():
-            return sorted(self._client.indices.get_alias(name=alias, params={"ignore": 404, "expand_wildcards": "all"}).keys() - {"error", "status"})
+            found = self._client.indices.get_alias(name=alias, params={"ignore": 404})
+        return sorted(found.keys() - {"error", "status"})
 
     def existing(self, pattern: str) -> list[str]:
         """The names of all indices that match a pattern."""
@@ -103,10 +95,3 @@ class IndexAdmin:
 
     def close(self) -> None:
         self._client.close()
-
-
-def _count_busy(refused: list[dict[str, Any]]) -> int:
-    for item in refused:
-        if item["status"] != 429:
-            raise InternalError(f"The search engine refused a document: {item.get('error', {}).get('type')}")
-    return len(refused)

@@ -29,3 +29,8 @@ class IndexNames:
 def alias_of(index: str) -> str:
     """The alias that a physical index belongs to."""
     return index.rsplit("-", 2)[0]
+
+
+def writing_alias(index: str) -> str:
+    """The alias of an index under construction; gone once the index is sealed."""
+    return f"{index}-building"
