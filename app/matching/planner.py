@@ -41,8 +41,14 @@ class _Budget:
         return True
 
 
-_CHANNEL_BOOST = {"identifier": 2.0, "joined": 1.5, "acronym": 0.8, "label": 0.8, "trigram": 0.5, "text": 0.6, "place": 0.5}
+_CHANNEL_BOOST = {"identifier": 2.0, "joined": 1.5, "part": 1.5, "acronym": 0.8, "label": 0.8, "trigram": 0.5, "text": 0.6, "place": 0.5, "named_place": 0.4}
 _MAX_ACRONYM_CHARS = 8
+_MAX_PART_TOKENS = 24
+_LONGEST_PART = 6
+_MAX_PARTS = 60
+_KEYWORD_FIELDS = frozenset({"ids", "joined", "acronym"})
+_FEW_POSTINGS = 8
+"""A term of so few records must bring them among the candidates, whatever else matches: its boost is raised."""
 
 
 def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: RetrievalPolicy) -> RetrievalPlan:
@@ -50,15 +56,16 @@ def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: Retr
     limit = max(int(frequencies.rows * policy.budget_share), policy.budget_floor_postings)
     budget = _Budget(limit)
     clauses: list[tuple[PlannedTerm, ...]] = []
-    tokens = list(dict.fromkeys(query.name))
+    tokens = list(query.name)
     for channel, field, namespace, terms, most in _cheap_channels(query, tokens):
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
-    clauses += _token_clauses(tokens, frequencies, budget, policy.tokens)
+    clauses += _token_clauses(list(dict.fromkeys(tokens)), frequencies, budget, policy.tokens)
     grams = [gram for token in tokens if token not in STOP_WORDS for gram in trigrams(token)]
     for channel, field, namespace, terms, most in (
         ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
         ("text", "text", "text", query.text, policy.text_tokens),
         ("place", "place", "place", query.place, policy.place_tokens),
+        ("named_place", "place", "place", [t for t in tokens if len(t) > 3], 3 if not query.place else 0),
     ):
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
     return RetrievalPlan(tuple(clauses), budget.spent)
@@ -69,13 +76,22 @@ def _cheap_channels(
 ) -> Iterable[tuple[str, str, str, Sequence[str], int]]:
     """Channels of keyword fields: whole values, acronyms both ways, and the label of a host as a name."""
     short = [t for t in tokens if 1 < len(t) <= _MAX_ACRONYM_CHARS] if len(tokens) <= 3 else []
+    labelled = [*query.joined[::2], *short, *query.acronym]
     labels = [value.removeprefix("label:") for value in query.ids if value.startswith("label:")]
     yield "identifier", "ids", "ids", [value for value in query.ids if not value.startswith("label:")], 12
     yield "joined", "joined", "joined", [*query.joined, *labels], 6
     yield "acronym", "acronym", "acronym", [*short, *labels], 4
     yield "acronym", "name", "name", [a for a in query.acronym if len(a) > 2], 2
-    names = [f"label:{name}" for name in (*query.joined, *short, *query.acronym, *labels)]
-    yield "label", "ids", "ids", names, 8
+    yield "label", "ids", "ids", [f"label:{name}" for name in (*labelled, *labels)], 8
+    yield "part", "joined", "joined", _parts(tokens), _MAX_PARTS
+
+
+def _parts(tokens: Sequence[str]) -> list[str]:
+    """Runs of words inside a longer text, as whole names: a raw affiliation holds its organisation somewhere."""
+    words = tokens[:_MAX_PART_TOKENS]
+    longest = min(_LONGEST_PART, len(words) - 1)
+    runs = [words[i : i + n] for n in range(longest, 1, -1) for i in range(len(words) - n + 1)]
+    return ["~" + "".join(sorted(w for w in run if w not in STOP_WORDS)) for run in runs if run[0] not in STOP_WORDS]
 
 
 def _token_clauses(
@@ -109,5 +125,6 @@ def _rarest(
     for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
         if len(clauses) == most or not budget.take(postings):
             break
-        clauses.append((PlannedTerm(channel, field, term, _CHANNEL_BOOST[channel]),))
+        boost = _CHANNEL_BOOST[channel] * (2.0 if field in _KEYWORD_FIELDS and postings <= _FEW_POSTINGS else 1.0)
+        clauses.append((PlannedTerm(channel, field, term, boost),))
     return clauses

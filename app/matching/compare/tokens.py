@@ -1,0 +1,74 @@
+"""Similarity of words: spelling, abbreviation, initials and nicknames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+Similarities = npt.NDArray[np.float32]
+
+ALIKE = 0.72
+"""Least similarity of two words that count as one: one edit in four letters passes, one in three does not."""
+_PREFIX_SIMILARITY = 0.85
+_SHORT_PREFIX_SIMILARITY = 0.78
+_INITIAL_SIMILARITY = 0.76
+_NICKNAME_SIMILARITY = 0.9
+_LEAST_PREFIX_CHARS = 3
+
+
+@cache
+def nicknames() -> dict[str, frozenset[str]]:
+    """Given name -> the formal names that it may stand for, itself included."""
+    groups: dict[str, set[str]] = {}
+    for line in (files("app.matching.data") / "nicknames.txt").read_text("utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        formal, *short = line.split()
+        for name in (formal, *short):
+            groups.setdefault(name, set()).add(formal)
+    return {name: frozenset(formal) for name, formal in groups.items()}
+
+
+def word_similarities(left: Sequence[str], right: Sequence[str], *, persons: bool) -> Similarities:
+    """Similarity in [0, 1] of every pair, 0 below ALIKE; shape (len(left), len(right)).
+
+    Spelling is optimal string alignment; a word that begins the other is its abbreviation. Between persons' names
+    a nickname stands for its formal name and an initial for a name.
+    """
+    table: Similarities = process.cdist(
+        left, right, scorer=OSA.normalized_similarity, score_cutoff=ALIKE, dtype=np.float32
+    )
+    by_first: dict[str, list[int]] = {}
+    for j, word in enumerate(right):
+        by_first.setdefault(word[0], []).append(j)
+    for i, word in enumerate(left):
+        for j in by_first.get(word[0], ()):
+            if table[i, j] < _PREFIX_SIMILARITY:
+                table[i, j] = max(table[i, j], _shortened(word, right[j], persons))
+        if persons:
+            _add_nicknames(table, i, word, right)
+    return table
+
+
+def _shortened(left: str, right: str, persons: bool) -> float:
+    short, long = (left, right) if len(left) <= len(right) else (right, left)
+    if not long.startswith(short) or short.isdigit():
+        return 0.0
+    if len(short) >= _LEAST_PREFIX_CHARS:
+        return _PREFIX_SIMILARITY if len(short) > _LEAST_PREFIX_CHARS else _SHORT_PREFIX_SIMILARITY
+    return _INITIAL_SIMILARITY if persons and len(short) == 1 else 0.0
+
+
+def _add_nicknames(table: Similarities, i: int, word: str, right: Sequence[str]) -> None:
+    formal = nicknames().get(word)
+    if formal is None:
+        return
+    for j, other in enumerate(right):
+        if table[i, j] < _NICKNAME_SIMILARITY and not formal.isdisjoint(nicknames().get(other, frozenset())):
+            table[i, j] = _NICKNAME_SIMILARITY

@@ -1,0 +1,97 @@
+"""Weighs the features of a comparison into evidence in bits, shares it out among competing candidates and calibrates it.
+
+Every candidate c of one query has log-odds l_c = prior + sum of weighted features (Fellegi and Sunter 1969, the weights
+fitted discriminatively so that correlated evidence is counted once). Only one candidate, or none, is the entity:
+P(c) = e^l_c / (1 + sum over j of e^l_j), that is log-odds l_c - ln(1 + sum over j ≠ c of e^l_j): the competition is one more
+term of the sum. A monotone calibrator then maps the log-odds to the published probability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from app.matching.compare.candidates import Comparison, feature_names
+
+Floats = npt.NDArray[np.float64]
+
+BITS = 1.0 / math.log(2.0)
+"""Nats to bits."""
+_MAX_NATS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Monotone map of log-odds (nats), piecewise linear between knots and linear with slope 1 beyond them."""
+
+    knots: tuple[float, ...] = (0.0,)
+    values: tuple[float, ...] = (0.0,)
+
+    def __call__(self, log_odds: Floats) -> Floats:
+        inside = np.interp(log_odds, self.knots, self.values)
+        below = np.minimum(log_odds - self.knots[0], 0.0)
+        above = np.maximum(log_odds - self.knots[-1], 0.0)
+        calibrated: Floats = inside + below + above
+        return calibrated
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreModel:
+    """Fitted weights; `weights[kind][feature]` in nats for a unit of the feature."""
+
+    name: str
+    prior: float
+    prior_per_doubling: float
+    """Taken off for each doubling of the master's size: a stranger as similar becomes likelier."""
+    competition: float
+    weights: Mapping[str, Mapping[str, float]]
+    calibrator: Calibrator = field(default_factory=Calibrator)
+
+    def vector(self, kind: str) -> Floats:
+        weights = self.weights.get(kind, {})
+        return np.array([weights.get(name, 0.0) for name in feature_names(kind)])
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of all candidates of one query, in retrieval order; nats unless said.
+
+    `slots` is (slots, candidates): what each slot adds; `prior + slots.sum(0) + competition` is `log_odds`.
+    """
+
+    prior: float
+    slots: Floats
+    competition: Floats
+    log_odds: Floats
+    score: Floats
+
+
+def score(comparison: Comparison, model: ScoreModel, rows: int) -> Scores:
+    """Scores every candidate of a comparison against a snapshot of `rows` records."""
+    prior = model.prior - model.prior_per_doubling * math.log2(max(rows, 2))
+    if not comparison.candidates:
+        empty = np.zeros(0)
+        return Scores(prior, np.zeros((0, 0)), empty, empty, empty)
+    slots = np.array([slot.features @ model.vector(slot.kind) for slot in comparison.slots])
+    own = np.clip(prior + slots.sum(axis=0), -_MAX_NATS, _MAX_NATS)
+    competition = -model.competition * _others(own)
+    log_odds = prior + slots.sum(axis=0) + competition
+    calibrated = model.calibrator(np.clip(log_odds, -_MAX_NATS, _MAX_NATS))
+    return Scores(prior, slots, competition, log_odds, 1.0 / (1.0 + np.exp(-calibrated)))
+
+
+def _others(log_odds: Floats) -> Floats:
+    """ln(1 + sum over the other candidates of their odds), for each candidate."""
+    odds = np.exp(log_odds)
+    rest = np.maximum(odds.sum() - odds, 0.0)
+    others: Floats = np.log1p(rest)
+    return others
+
+
+def rank(scores: Scores, record_ids: Sequence[str]) -> list[int]:
+    """Candidates from best to worst; equal ones by record id, so that an answer is the same every time."""
+    return sorted(range(len(record_ids)), key=lambda c: (-float(scores.log_odds[c]), record_ids[c]))
