@@ -11,7 +11,17 @@ import yaml
 from app.matching.text import fold, initials
 
 _MAX_FORM_WORDS = 5
-_ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
+_ROMAN = {
+    "ii": "2",
+    "iii": "3",
+    "iv": "4",
+    "vi": "6",
+    "vii": "7",
+    "viii": "8",
+    "ix": "9",
+    "xi": "11",
+    "xii": "12",
+}
 _LEADING_FORMS = frozenset("pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab sia ou as gie".split())
 """Forms that stand before the name: `PT Astra`, `OOO Gazprom`, `UAB Maxima`."""
 
@@ -74,4 +84,6 @@ def organisation_name(text: str) -> OrganisationName:
         tokens = tokens[1:]
     while len(tokens) > 1 and tokens[-1] == "and":
         tokens = tokens[:-1]
-    return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, initials(tokens) if len(tokens) > 1 else "")
+    return OrganisationName(
+        tuple(canonical_tokens(tokens)), legal_class, initials(tokens) if len(tokens) > 1 else ""
+    )

@@ -49,7 +49,11 @@ def pair_fields(
     record: Mapping[str, Any], slots: tuple[Slot, ...], field_map: Mapping[str, str] | None = None
 ) -> Pairing:
     """Pairs by `field_map`, then by name, then by role; a field that none of them places is unused."""
-    by_field = {name: [i for i, slot in enumerate(slots) if name in slot.fields] for slot in slots for name in slot.fields}
+    by_field = {
+        name: [i for i, slot in enumerate(slots) if name in slot.fields]
+        for slot in slots
+        for name in slot.fields
+    }
     by_folded = {fold(name).replace(" ", ""): found for name, found in by_field.items()}
     mapped = field_map or {}
     paired: dict[str, tuple[int, ...]] = {}

@@ -41,7 +41,17 @@ class _Budget:
         return True
 
 
-_CHANNEL_BOOST = {"identifier": 2.0, "joined": 1.5, "part": 1.5, "acronym": 0.8, "label": 0.8, "trigram": 0.5, "text": 0.6, "place": 0.5, "named_place": 0.4}
+_CHANNEL_BOOST = {
+    "identifier": 2.0,
+    "joined": 1.5,
+    "part": 1.5,
+    "acronym": 0.8,
+    "label": 0.8,
+    "trigram": 0.5,
+    "text": 0.6,
+    "place": 0.5,
+    "named_place": 0.4,
+}
 _MAX_ACRONYM_CHARS = 8
 _MAX_PART_TOKENS = 24
 _LONGEST_PART = 6
@@ -91,7 +101,11 @@ def _parts(tokens: Sequence[str]) -> list[str]:
     words = tokens[:_MAX_PART_TOKENS]
     longest = min(_LONGEST_PART, len(words) - 1)
     runs = [words[i : i + n] for n in range(longest, 1, -1) for i in range(len(words) - n + 1)]
-    return ["~" + "".join(sorted(w for w in run if w not in STOP_WORDS)) for run in runs if run[0] not in STOP_WORDS]
+    return [
+        "~" + "".join(sorted(w for w in run if w not in STOP_WORDS))
+        for run in runs
+        if run[0] not in STOP_WORDS
+    ]
 
 
 def _token_clauses(
@@ -100,7 +114,9 @@ def _token_clauses(
     """One clause a token, with its sound as an alternative where the token itself is rare."""
     found = frequencies.lookup([f"name:{token}" for token in tokens])
     clauses: list[tuple[PlannedTerm, ...]] = []
-    for token, postings in sorted(zip(tokens, found.tolist(), strict=True), key=lambda pair: (pair[1], pair[0]))[:most]:
+    for token, postings in sorted(
+        zip(tokens, found.tolist(), strict=True), key=lambda pair: (pair[1], pair[0])
+    )[:most]:
         if not budget.take(postings):
             break
         exact = PlannedTerm("token", "name", token)
@@ -125,6 +141,8 @@ def _rarest(
     for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
         if len(clauses) == most or not budget.take(postings):
             break
-        boost = _CHANNEL_BOOST[channel] * (2.0 if field in _KEYWORD_FIELDS and postings <= _FEW_POSTINGS else 1.0)
+        boost = _CHANNEL_BOOST[channel] * (
+            2.0 if field in _KEYWORD_FIELDS and postings <= _FEW_POSTINGS else 1.0
+        )
         clauses.append((PlannedTerm(channel, field, term, boost),))
     return clauses

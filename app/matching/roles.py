@@ -11,20 +11,59 @@ from app.matching.values import date, host
 
 _BY_NAME: tuple[tuple[Role, str], ...] = (
     (Role.EMAIL, r"e ?mails?|e mail|mail address|email address|.* email|email .*"),
-    (Role.DOMAIN, r"domains?|web ?sites?|urls?|home ?pages?|hosts?|web|www|.* (domain|website|url)|(domain|website) .*|web address"),
-    (Role.PHONE, r"(tele)?phones?( no| number)?|tel|mobile|fax|cell|.* (phone|mobile|fax)|phone .*|telephone .*"),
-    (Role.POSTAL_CODE, r"zip( ?code)?|post ?code|postal( code)?|plz|cep|cap|.* (zip|postcode|postal code|zip code)|(zip|postcode|postal code) .*"),
+    (
+        Role.DOMAIN,
+        r"domains?|web ?sites?|urls?|home ?pages?|hosts?|web|www|.* (domain|website|url)|(domain|website) .*|web address",
+    ),
+    (
+        Role.PHONE,
+        r"(tele)?phones?( no| number)?|tel|mobile|fax|cell|.* (phone|mobile|fax)|phone .*|telephone .*",
+    ),
+    (
+        Role.POSTAL_CODE,
+        r"zip( ?code)?|post ?code|postal( code)?|plz|cep|cap|.* (zip|postcode|postal code|zip code)|(zip|postcode|postal code) .*",
+    ),
     (Role.COUNTRY, r"country( code| name| iso.*)?|nation|land|pais|.* country|country .*"),
-    (Role.REGION, r"state( code| name)?|regions?|province|county|bundesland|canton|prefecture|.* (state|region|province)"),
-    (Role.CITY, r"city( name)?|town|suburb|locality|municipality|ort|stadt|ville|ciudad|.* (city|town)|birth ?place|place of birth|place"),
-    (Role.GIVEN_NAME, r"(first|given|fore) ?names?|fname( .*)?|first|contact first( name)?|vorname|prenom|middle ?names?|.* first ?name"),
-    (Role.FAMILY_NAME, r"(last|family|sur) ?names?|lname( .*)?|last|contact last( name)?|nachname|nom de famille|.* last ?name|maiden ?name"),
-    (Role.PERSON_NAME, r"full ?name|person( name)?|contact( name)?|first and surname|owner( name)?|customer name|employee( name)?|patient( name)?|authors?( names?)?|inventor|people"),
-    (Role.ORGANIZATION_NAME, r"(company|organi[sz]ation|organisation|account|org|business|firm|vendor|supplier|employer|institution|legal|corporate|affiliation|university|manufacturer|brand|brewery|publisher|applicant|agency|trading|entity|client|merchant|brew factory|hospital|school)( name)?s?|dba|doing business as|name"),
-    (Role.DATE, r"dob|date( of birth)?|birth ?da(te|y)|born|.* (date|at|on)|date .*|established|founded|incorporated|death ?date|year of birth"),
-    (Role.ADDRESS, r"addr(ess)?( .*)?|street( .*)?|road|.* (address|street|addr)|line 1|strasse|house ?(no|number)"),
-    (Role.IDENTIFIER, r"(soc sec|social security|ssn|tax|vat|lei|duns|isin|ein|siren|siret|isbn|issn|sku|upc|ean|gtin|orcid|ror|registration|company|national|passport|license|licence|model)( ?(id|no|nr|number|code))?|ids?|.* (id|key|uuid|guid)|vatid|uid|soc sec id|key|code|model(no)?"),
-    (Role.NUMBER, r"price|amount|cost|abv|volume|issue|lat(itude)?|lng|lon(gitude)?|revenue|employees|year|by|bm|bd|age|number|count|size|weight"),
+    (
+        Role.REGION,
+        r"state( code| name)?|regions?|province|county|bundesland|canton|prefecture|.* (state|region|province)",
+    ),
+    (
+        Role.CITY,
+        r"city( name)?|town|suburb|locality|municipality|ort|stadt|ville|ciudad|.* (city|town)|birth ?place|place of birth|place",
+    ),
+    (
+        Role.GIVEN_NAME,
+        r"(first|given|fore) ?names?|fname( .*)?|first|contact first( name)?|vorname|prenom|middle ?names?|.* first ?name",
+    ),
+    (
+        Role.FAMILY_NAME,
+        r"(last|family|sur) ?names?|lname( .*)?|last|contact last( name)?|nachname|nom de famille|.* last ?name|maiden ?name",
+    ),
+    (
+        Role.PERSON_NAME,
+        r"full ?name|person( name)?|contact( name)?|first and surname|owner( name)?|customer name|employee( name)?|patient( name)?|authors?( names?)?|inventor|people",
+    ),
+    (
+        Role.ORGANIZATION_NAME,
+        r"(company|organi[sz]ation|organisation|account|org|business|firm|vendor|supplier|employer|institution|legal|corporate|affiliation|university|manufacturer|brand|brewery|publisher|applicant|agency|trading|entity|client|merchant|brew factory|hospital|school)( name)?s?|dba|doing business as|name",
+    ),
+    (
+        Role.DATE,
+        r"dob|date( of birth)?|birth ?da(te|y)|born|.* (date|at|on)|date .*|established|founded|incorporated|death ?date|year of birth",
+    ),
+    (
+        Role.ADDRESS,
+        r"addr(ess)?( .*)?|street( .*)?|road|.* (address|street|addr)|line 1|strasse|house ?(no|number)",
+    ),
+    (
+        Role.IDENTIFIER,
+        r"(soc sec|social security|ssn|tax|vat|lei|duns|isin|ein|siren|siret|isbn|issn|sku|upc|ean|gtin|orcid|ror|registration|company|national|passport|license|licence|model)( ?(id|no|nr|number|code))?|ids?|.* (id|key|uuid|guid)|vatid|uid|soc sec id|key|code|model(no)?",
+    ),
+    (
+        Role.NUMBER,
+        r"price|amount|cost|abv|volume|issue|lat(itude)?|lng|lon(gitude)?|revenue|employees|year|by|bm|bd|age|number|count|size|weight",
+    ),
 )
 _NAME_RULES = tuple((role, re.compile(pattern)) for role, pattern in _BY_NAME)
 
@@ -45,7 +84,9 @@ def infer_roles(
     `samples` gives some non-empty values a field; a column of hosts is a domain whatever its name is.
     """
     return {
-        name: _infer(name, kind, [str(value) for value in (samples or {}).get(name, ()) if value not in (None, "")])
+        name: _infer(
+            name, kind, [str(value) for value in (samples or {}).get(name, ()) if value not in (None, "")]
+        )
         for name, kind in types.items()
     }
 

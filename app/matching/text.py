@@ -11,11 +11,15 @@ from anyascii import anyascii
 _DOTTED = re.compile(r"(?<![a-z0-9])(?:[a-z]\. ?){2,}(?:[a-z](?![a-z0-9]))?")
 _APOSTROPHE = re.compile(r"(?<=[a-z0-9])['`](?=[a-z0-9])")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
-_LATIN_SPECIAL = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "œ": "oe", "đ": "d", "ł": "l", "Ł": "L"})
+_LATIN_SPECIAL = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "œ": "oe", "đ": "d", "ł": "l", "Ł": "L"}
+)
 _MAX_CHARS = 4_000
 """A longer value is cut here; no name, address or title that a person would match by is longer."""
 
-STOP_WORDS = frozenset("a an and the of for in at on by de des du la le les el et und der die das di da do y e & van von".split())
+STOP_WORDS = frozenset(
+    "a an and the of for in at on by de des du la le les el et und der die das di da do y e & van von".split()
+)
 
 
 def fold(text: str) -> str:

@@ -19,8 +19,14 @@ _MODELS = ("general.json",)
 def load_profiles() -> dict[str, Profile]:
     """Every profile by name; raises InternalError when one of them cannot be right."""
     here = files("app.profiles")
-    models = {model.name: model for model in (parse_model(orjson.loads((here / name).read_bytes())) for name in _MODELS)}
-    return {name: parse_profile(yaml.safe_load((here / f"{name}.yaml").read_text("utf-8")), models) for name in NAMES}
+    models = {
+        model.name: model
+        for model in (parse_model(orjson.loads((here / name).read_bytes())) for name in _MODELS)
+    }
+    return {
+        name: parse_profile(yaml.safe_load((here / f"{name}.yaml").read_text("utf-8")), models)
+        for name in NAMES
+    }
 
 
 def find_profile(name: str) -> Profile:
@@ -30,6 +36,8 @@ def find_profile(name: str) -> Profile:
     if profile is None or (version and version != str(profile.version)):
         known = sorted(profile.label for profile in load_profiles().values())
         raise InvalidSchema(
-            f"There is no profile {name!r}; there are {', '.join(known)}.", field="options.profile", received=name
+            f"There is no profile {name!r}; there are {', '.join(known)}.",
+            field="options.profile",
+            received=name,
         )
     return profile

@@ -21,7 +21,14 @@ Floats = npt.NDArray[np.float64]
 SCALAR_FEATURES = ("exact", "exact_bits", "close", "near", "differ")
 _LEVEL_COLUMN = {Level.CLOSE: 2, Level.NEAR: 3, Level.DIFFERENT: 4}
 _RANKING = np.zeros(len(BAG_FEATURES))
-for _name, _weight in (("matched", 1.0), ("unmatched_query", -0.5), ("unmatched_candidate", -0.5), ("exact", 3.0), ("acronym", 3.0), ("joined_similar", 1.0)):
+for _name, _weight in (
+    ("matched", 1.0),
+    ("unmatched_query", -0.5),
+    ("unmatched_candidate", -0.5),
+    ("exact", 3.0),
+    ("acronym", 3.0),
+    ("joined_similar", 1.0),
+):
     _RANKING[BAG_FEATURES.index(_name)] = _weight
 """Which of several names of a record is the nearest to the query's; the score itself has weights of its own."""
 
@@ -85,7 +92,9 @@ def _compare_bag_slot(
     for text in wanted if rows else ():
         query = parse_bag(text)
         if query.tokens:
-            _keep_best(features, pairs, compare_bags(slot.kind, query, rows, frequencies), owners, query, rows)
+            _keep_best(
+                features, pairs, compare_bags(slot.kind, query, rows, frequencies), owners, query, rows
+            )
     return SlotComparison(slot.kind.value, slot.fields, features, pairs)
 
 
@@ -110,7 +119,9 @@ def _compare_scalar_slot(
 ) -> SlotComparison:
     features = np.zeros((len(values), len(SCALAR_FEATURES)))
     pairs: list[tuple[str, str] | None] = [None] * len(values)
-    bits = dict(zip(wanted, value_bits([_term(slot, value) for value in wanted], frequencies).tolist(), strict=True))
+    bits = dict(
+        zip(wanted, value_bits([_term(slot, value) for value in wanted], frequencies).tolist(), strict=True)
+    )
     known: dict[tuple[str, ...], tuple[Level, str, str]] = {}
     for c, found in enumerate(values):
         if not found:

@@ -1,0 +1,121 @@
+"""From a record and its retrieved candidates to ranked, scored and explained matches: the whole matching path but the IO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.matching.compare import Comparison, compare
+from app.matching.compare.bags import BAG_FEATURES
+from app.matching.frequencies import TermFrequencies
+from app.matching.layout import BAG_KINDS, Slot
+from app.matching.pairing import Pairing, pair_fields, query_form
+from app.matching.plan import RetrievalPlan
+from app.matching.planner import plan_retrieval
+from app.matching.prepare import Form, index_terms
+from app.matching.profile import Profile
+from app.matching.reasons import Reason, reasons_for, slot_level
+from app.matching.score import BITS, Scores, score
+
+_COVER_QUERY = BAG_FEATURES.index("cover_query")
+_COVER_CANDIDATE = BAG_FEATURES.index("cover_candidate")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A record in the master's terms: how its fields were paired, its comparable form and what to retrieve."""
+
+    pairing: Pairing
+    form: Form
+    plan: RetrievalPlan
+    mapping: dict[str, list[str]]
+    """Field of the record -> fields of the master that it is compared with."""
+
+
+def prepare_query(
+    record: Mapping[str, Any],
+    slots: tuple[Slot, ...],
+    profile: Profile,
+    frequencies: TermFrequencies,
+    field_map: Mapping[str, str],
+) -> Query:
+    """Pairs and normalises a record and plans its retrieval; slots that the profile ignores stay empty."""
+    pairing = pair_fields(record, slots, field_map)
+    form = query_form(record, slots, pairing)
+    form = [
+        None if slot.kind in profile.ignored_kinds else found for slot, found in zip(slots, form, strict=True)
+    ]
+    plan = plan_retrieval(index_terms(slots, form), frequencies, profile.retrieval)
+    mapping = {
+        name: [field for i in at if slots[i].kind not in profile.ignored_kinds for field in slots[i].fields]
+        for name, at in pairing.slots.items()
+    }
+    return Query(pairing, form, plan, mapping)
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """All candidates of one query, compared and scored; positions are retrieval order."""
+
+    comparison: Comparison
+    scores: Scores
+    order: list[int]
+    """Positions from best to worst."""
+
+
+def rerank(
+    slots: tuple[Slot, ...],
+    query: Query,
+    forms: Sequence[bytes],
+    ordinals: Sequence[int],
+    frequencies: TermFrequencies,
+    profile: Profile,
+) -> Reranked:
+    """Compares and scores the candidates whose comparable forms are given; equal ones are ordered by their ordinal."""
+    candidates: list[Form] = [orjson.loads(form) for form in forms]
+    comparison = compare(slots, query.form, candidates, frequencies)
+    scores = score(comparison, profile.model, frequencies.rows)
+    order = sorted(range(len(ordinals)), key=lambda c: (-float(scores.log_odds[c]), ordinals[c]))
+    return Reranked(comparison, scores, order)
+
+
+def reasons_of(reranked: Reranked, profile: Profile, candidate: int) -> list[Reason]:
+    return reasons_for(reranked.comparison.slots, reranked.scores, profile.model, candidate)
+
+
+def explain(reranked: Reranked, query: Query, profile: Profile, candidate: int) -> dict[str, Any]:
+    """Every compared field with both values, its level and weight in bits, the prior and the sums."""
+    scores = reranked.scores
+    fields = []
+    for i, slot in enumerate(reranked.comparison.slots):
+        pair = slot.pairs[candidate]
+        if pair is None:
+            continue
+        fields.append(
+            {
+                "field": slot.fields[0],
+                "fields": list(slot.fields),
+                "comparator": "words" if slot.kind in {kind.value for kind in BAG_KINDS} else slot.kind,
+                "record_value": pair[0].partition("|")[0],
+                "candidate_value": pair[1].partition("|")[0],
+                "similarity": _similarity(slot.kind, slot.features[candidate].tolist()),
+                "level": slot_level(slot, candidate),
+                "weight": round(float(scores.slots[i][candidate]) * BITS, 2),
+            }
+        )
+    return {
+        "fields": fields,
+        "prior": round(scores.prior * BITS, 2),
+        "match_weight": round(float(scores.log_odds[candidate]) * BITS, 2),
+        "mapping": query.mapping,
+    }
+
+
+def _similarity(kind: str, row: list[float]) -> float:
+    """Of words: the share of information that both hold; of values: 1, 0.75, 0.5 or 0 by level."""
+    if kind in {bag.value for bag in BAG_KINDS}:
+        return round(row[_COVER_QUERY] * row[_COVER_CANDIDATE], 3)
+    return (1.0, 1.0, 0.75, 0.5, 0.0)[next(i for i, value in enumerate(row) if value)]
