@@ -84,6 +84,4 @@ def organisation_name(text: str) -> OrganisationName:
         tokens = tokens[1:]
     while len(tokens) > 1 and tokens[-1] == "and":
         tokens = tokens[:-1]
-    return OrganisationName(
-        tuple(canonical_tokens(tokens)), legal_class, initials(tokens) if len(tokens) > 1 else ""
-    )
+    return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, initials(tokens) if len(tokens) > 1 else "")

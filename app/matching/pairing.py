@@ -50,9 +50,7 @@ def pair_fields(
 ) -> Pairing:
     """Pairs by `field_map`, then by name, then by role; a field that none of them places is unused."""
     by_field = {
-        name: [i for i, slot in enumerate(slots) if name in slot.fields]
-        for slot in slots
-        for name in slot.fields
+        name: [i for i, slot in enumerate(slots) if name in slot.fields] for slot in slots for name in slot.fields
     }
     by_folded = {fold(name).replace(" ", ""): found for name, found in by_field.items()}
     mapped = field_map or {}

@@ -81,9 +81,7 @@ def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: Retr
     return RetrievalPlan(tuple(clauses), budget.spent)
 
 
-def _cheap_channels(
-    query: IndexTerms, tokens: Sequence[str]
-) -> Iterable[tuple[str, str, str, Sequence[str], int]]:
+def _cheap_channels(query: IndexTerms, tokens: Sequence[str]) -> Iterable[tuple[str, str, str, Sequence[str], int]]:
     """Channels of keyword fields: whole values, acronyms both ways, and the label of a host as a name."""
     short = [t for t in tokens if 1 < len(t) <= _MAX_ACRONYM_CHARS] if len(tokens) <= 3 else []
     labelled = [*query.joined[::2], *short, *query.acronym]
@@ -101,11 +99,7 @@ def _parts(tokens: Sequence[str]) -> list[str]:
     words = tokens[:_MAX_PART_TOKENS]
     longest = min(_LONGEST_PART, len(words) - 1)
     runs = [words[i : i + n] for n in range(longest, 1, -1) for i in range(len(words) - n + 1)]
-    return [
-        "~" + "".join(sorted(w for w in run if w not in STOP_WORDS))
-        for run in runs
-        if run[0] not in STOP_WORDS
-    ]
+    return ["~" + "".join(sorted(w for w in run if w not in STOP_WORDS)) for run in runs if run[0] not in STOP_WORDS]
 
 
 def _token_clauses(
@@ -114,9 +108,7 @@ def _token_clauses(
     """One clause a token, with its sound as an alternative where the token itself is rare."""
     found = frequencies.lookup([f"name:{token}" for token in tokens])
     clauses: list[tuple[PlannedTerm, ...]] = []
-    for token, postings in sorted(
-        zip(tokens, found.tolist(), strict=True), key=lambda pair: (pair[1], pair[0])
-    )[:most]:
+    for token, postings in sorted(zip(tokens, found.tolist(), strict=True), key=lambda pair: (pair[1], pair[0]))[:most]:
         if not budget.take(postings):
             break
         exact = PlannedTerm("token", "name", token)
@@ -141,8 +133,6 @@ def _rarest(
     for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
         if len(clauses) == most or not budget.take(postings):
             break
-        boost = _CHANNEL_BOOST[channel] * (
-            2.0 if field in _KEYWORD_FIELDS and postings <= _FEW_POSTINGS else 1.0
-        )
+        boost = _CHANNEL_BOOST[channel] * (2.0 if field in _KEYWORD_FIELDS and postings <= _FEW_POSTINGS else 1.0)
         clauses.append((PlannedTerm(channel, field, term, boost),))
     return clauses

@@ -55,11 +55,7 @@ def parse_model(data: Mapping[str, Any]) -> ScoreModel:
         weights[kind] = {name: float(value) for name, value in values.items()}
     knots = tuple(float(x) for x in data["calibration"]["knots"])
     values_at = tuple(float(y) for y in data["calibration"]["values"])
-    if (
-        list(knots) != sorted(set(knots))
-        or list(values_at) != sorted(values_at)
-        or len(knots) != len(values_at)
-    ):
+    if list(knots) != sorted(set(knots)) or list(values_at) != sorted(values_at) or len(knots) != len(values_at):
         raise InternalError(f"Model {data['name']}: the calibration must rise from knot to knot.")
     return ScoreModel(
         str(data["name"]),

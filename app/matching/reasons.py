@@ -90,14 +90,10 @@ def slot_level(slot: SlotComparison, candidate: int) -> str | None:
         covered = row[BAG_FEATURES.index("cover_query")] + row[BAG_FEATURES.index("cover_candidate")]
         return "SIMILAR" if covered >= 0.8 else "DIFFERS"
     names = {"exact": "EXACT", "close": "CLOSE", "near": "NEAR", "differ": "DIFFERS"}
-    return next(
-        names[name] for name, value in zip(SCALAR_FEATURES, row, strict=True) if value and name in names
-    )
+    return next(names[name] for name, value in zip(SCALAR_FEATURES, row, strict=True) if value and name in names)
 
 
-def reasons_for(
-    slots: tuple[SlotComparison, ...], scores: Scores, model: ScoreModel, candidate: int
-) -> list[Reason]:
+def reasons_for(slots: tuple[SlotComparison, ...], scores: Scores, model: ScoreModel, candidate: int) -> list[Reason]:
     """The terms of one candidate's score but the prior, the heaviest first; with the prior they add up to its log-odds."""
     found: list[Reason] = []
     other = 0.0
@@ -127,11 +123,7 @@ def _slot_reason(slot: SlotComparison, weights: Floats, candidate: int) -> list[
     if level is None:
         return []
     code, noun = _SUBJECTS[slot.kind]
-    label = (
-        _LEVEL_LABELS[level].format(noun).capitalize()
-        if level == "ACRONYM"
-        else _LEVEL_LABELS[level].format(noun)
-    )
+    label = _LEVEL_LABELS[level].format(noun).capitalize() if level == "ACRONYM" else _LEVEL_LABELS[level].format(noun)
     return [Reason(f"{code}_{level}", slot.fields[0], label, float(weights[candidate]) * BITS)]
 
 

@@ -45,9 +45,7 @@ def prepare_query(
     """Pairs and normalises a record and plans its retrieval; slots that the profile ignores stay empty."""
     pairing = pair_fields(record, slots, field_map)
     form = query_form(record, slots, pairing)
-    form = [
-        None if slot.kind in profile.ignored_kinds else found for slot, found in zip(slots, form, strict=True)
-    ]
+    form = [None if slot.kind in profile.ignored_kinds else found for slot, found in zip(slots, form, strict=True)]
     plan = plan_retrieval(index_terms(slots, form), frequencies, profile.retrieval)
     mapping = {
         name: [field for i in at if slots[i].kind not in profile.ignored_kinds for field in slots[i].fields]

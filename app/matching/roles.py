@@ -76,17 +76,13 @@ _ENOUGH = 0.8
 """Share of the sampled values that must look like a role for the values to decide."""
 
 
-def infer_roles(
-    types: Mapping[str, str], samples: Mapping[str, Sequence[object]] | None = None
-) -> dict[str, Role]:
+def infer_roles(types: Mapping[str, str], samples: Mapping[str, Sequence[object]] | None = None) -> dict[str, Role]:
     """A role for every field of `types` (name -> stored type), in order.
 
     `samples` gives some non-empty values a field; a column of hosts is a domain whatever its name is.
     """
     return {
-        name: _infer(
-            name, kind, [str(value) for value in (samples or {}).get(name, ()) if value not in (None, "")]
-        )
+        name: _infer(name, kind, [str(value) for value in (samples or {}).get(name, ()) if value not in (None, "")])
         for name, kind in types.items()
     }
 

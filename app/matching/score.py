@@ -9,7 +9,7 @@ term of the sum. A monotone calibrator then maps the log-odds to the published p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +38,15 @@ class Calibrator:
         calibrated: Floats = inside + below + above
         return calibrated
 
+    def inverse(self, probability: float) -> float:
+        """The least log-odds (nats) whose calibrated probability reaches `probability`, itself strictly in (0, 1)."""
+        wanted = math.log(probability / (1.0 - probability))
+        if wanted < self.values[0]:
+            return self.knots[0] + wanted - self.values[0]
+        if wanted > self.values[-1]:
+            return self.knots[-1] + wanted - self.values[-1]
+        return float(np.interp(wanted, self.values, self.knots))
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreModel:
@@ -55,6 +64,10 @@ class ScoreModel:
         weights = self.weights.get(kind, {})
         return np.array([weights.get(name, 0.0) for name in feature_names(kind)])
 
+    def bits_at(self, threshold: float) -> float:
+        """The match weight (bits) at which the score reaches a threshold."""
+        return self.calibrator.inverse(min(max(threshold, 1e-9), 1.0 - 1e-9)) * BITS
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -68,6 +81,10 @@ class Scores:
     competition: Floats
     log_odds: Floats
     score: Floats
+
+    def bits(self, candidate: int) -> float:
+        """The match weight of one candidate."""
+        return float(self.log_odds[candidate]) * BITS
 
 
 def score(comparison: Comparison, model: ScoreModel, rows: int) -> Scores:
@@ -90,8 +107,3 @@ def _others(log_odds: Floats) -> Floats:
     rest = np.maximum(odds.sum() - odds, 0.0)
     others: Floats = np.log1p(rest)
     return others
-
-
-def rank(scores: Scores, record_ids: Sequence[str]) -> list[int]:
-    """Candidates from best to worst; equal ones by record id, so that an answer is the same every time."""
-    return sorted(range(len(record_ids)), key=lambda c: (-float(scores.log_odds[c]), record_ids[c]))

@@ -70,12 +70,7 @@ def postal_code(text: str) -> str:
 @cache
 def _countries() -> dict[str, str]:
     lines = (files("app.matching.data") / "countries.txt").read_text("utf-8").splitlines()
-    return {
-        name: line.split("\t")[0]
-        for line in lines
-        if not line.startswith("#")
-        for name in line.split("\t")[1:]
-    }
+    return {name: line.split("\t")[0] for line in lines if not line.startswith("#") for name in line.split("\t")[1:]}
 
 
 @lru_cache(maxsize=16_384)

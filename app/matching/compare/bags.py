@@ -96,9 +96,7 @@ def compare_bags(kind: Kind, query: Bag, rows: Sequence[Bag], frequencies: TermF
     return features
 
 
-def _align(
-    features: Floats, pairs: Floats, query_bits: Floats, row_bits: Floats, real: npt.NDArray[np.bool_]
-) -> None:
+def _align(features: Floats, pairs: Floats, query_bits: Floats, row_bits: Floats, real: npt.NDArray[np.bool_]) -> None:
     """`pairs` is (query tokens, rows, row tokens): similarities of this row's words to the query's."""
     best = pairs.max(axis=2)
     partner = _partner_bits(pairs, row_bits)

@@ -92,9 +92,7 @@ def _compare_bag_slot(
     for text in wanted if rows else ():
         query = parse_bag(text)
         if query.tokens:
-            _keep_best(
-                features, pairs, compare_bags(slot.kind, query, rows, frequencies), owners, query, rows
-            )
+            _keep_best(features, pairs, compare_bags(slot.kind, query, rows, frequencies), owners, query, rows)
     return SlotComparison(slot.kind.value, slot.fields, features, pairs)
 
 
@@ -119,9 +117,7 @@ def _compare_scalar_slot(
 ) -> SlotComparison:
     features = np.zeros((len(values), len(SCALAR_FEATURES)))
     pairs: list[tuple[str, str] | None] = [None] * len(values)
-    bits = dict(
-        zip(wanted, value_bits([_term(slot, value) for value in wanted], frequencies).tolist(), strict=True)
-    )
+    bits = dict(zip(wanted, value_bits([_term(slot, value) for value in wanted], frequencies).tolist(), strict=True))
     known: dict[tuple[str, ...], tuple[Level, str, str]] = {}
     for c, found in enumerate(values):
         if not found:
