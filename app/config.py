@@ -17,9 +17,7 @@ class Settings(BaseSettings):
     environment: Annotated[
         Literal["development", "production"], Field(description="production refuses development defaults")
     ] = "development"
-    var_dir: Annotated[Path, Field(description="folder of everything that the embedded stack keeps")] = Path(
-        "var"
-    )
+    var_dir: Annotated[Path, Field(description="folder of everything that the embedded stack keeps")] = Path("var")
     log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR")] = "INFO"
 
     api_host: Annotated[str, Field(description="address that the API listens on")] = "127.0.0.1"
@@ -35,33 +33,40 @@ class Settings(BaseSettings):
     opensearch_url: Annotated[str, Field(description="OpenSearch ≥ 3.8")] = "http://127.0.0.1:9200"
     opensearch_username: Annotated[str | None, Field(description="basic authentication")] = None
     opensearch_password: Annotated[SecretStr | None, Field(description="basic authentication")] = None
-    opensearch_ca_file: Annotated[
-        Path | None, Field(description="CA bundle for https; the system's when unset")
-    ] = None
+    opensearch_ca_file: Annotated[Path | None, Field(description="CA bundle for https; the system's when unset")] = None
     opensearch_timeout_ms: Annotated[int, Field(description="one search, end to end")] = 2_000
     index_prefix: Annotated[str, Field(description="first part of every index and alias name")] = "fo"
     index_replicas: Annotated[int, Field(description="replicas of a serving index; 0 on one node")] = 0
-    index_shards: Annotated[
-        int, Field(description="shards of an index; one holds tens of millions of records")
-    ] = 1
+    index_shards: Annotated[int, Field(description="shards of an index; one holds tens of millions of records")] = 1
     kept_indices: Annotated[
         int, Field(description="indices kept per dataset for instant rollback, the active one included")
     ] = 2
-    build_processes: Annotated[
-        int, Field(description="processes that normalise and bulk-index during activation")
-    ] = 2
+    build_processes: Annotated[int, Field(description="processes that normalise and bulk-index during activation")] = 2
 
     store_dir: Annotated[Path, Field(description="folder of the local file store")] = Path("var/files")
-    store_url: Annotated[str | None, Field(description="s3://bucket/prefix; the local folder when unset")] = (
-        None
+    store_url: Annotated[str | None, Field(description="s3://bucket/prefix; the local folder when unset")] = None
+    cache_dir: Annotated[Path, Field(description="local copies of index bundles when the store is remote")] = Path(
+        "var/cache"
     )
-    cache_dir: Annotated[
-        Path, Field(description="local copies of index bundles when the store is remote")
-    ] = Path("var/cache")
 
-    key_hash_secret: Annotated[
-        SecretStr, Field(description="HMAC-SHA256 key of stored API keys and signed URLs")
-    ] = SecretStr("development-only-secret")
+    embedded_opensearch_port: Annotated[
+        int, Field(description="embedded OpenSearch; at most 9299; the next free one when taken")
+    ] = 9200
+    embedded_valkey_port: Annotated[int, Field(description="embedded Valkey; the next free one when taken")] = 6379
+    embedded_heap_mb: Annotated[
+        int | None, Field(description="heap of the embedded OpenSearch; a quarter of memory up to 2048 when unset")
+    ] = None
+    embedded_workers: Annotated[int, Field(description="worker processes of the embedded stack")] = 1
+    jar_cache_dir: Annotated[
+        Path | None, Field(description="OpenSearch's jars; foundryops/jars in the user's cache folder when unset")
+    ] = None
+    jar_repository_url: Annotated[
+        str | None, Field(description="Maven repository to fetch the jars from; the public one when unset")
+    ] = None
+
+    key_hash_secret: Annotated[SecretStr, Field(description="HMAC-SHA256 key of stored API keys and signed URLs")] = (
+        SecretStr("development-only-secret")
+    )
 
     record_body_limit_bytes: Annotated[int, Field(description="match/record")] = 128 * 1024
     batch_body_limit_bytes: Annotated[int, Field(description="match/batch")] = 512 * 1024
