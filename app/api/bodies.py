@@ -1,0 +1,97 @@
+"""The bodies that requests may have; every model is strict and refuses fields that it does not know."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.matching.schema import Role
+from app.services.match import MatchOptions
+
+FieldType = Literal["string", "int", "float", "bool", "timestamp"]
+Scalar = str | int | float | bool | None
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Options(Body):
+    """How to match; what is left out is the profile's."""
+
+    profile: Name = "balanced"
+    threshold: Annotated[float | None, Field(ge=0.0, le=1.0, strict=False)] = None
+    top_n: Annotated[int, Field(ge=1, le=50)] = 5
+    field_map: dict[str, str] = {}
+    strict: bool = False
+    return_explanations: bool = False
+
+    def to_options(self) -> MatchOptions:
+        return MatchOptions(**self.model_dump())
+
+
+class _Target(Body):
+    snapshot_id: Name | None = None
+    dataset_id: Name | None = None
+    options: Options = Options()
+
+    @model_validator(mode="after")
+    def exactly_one_target(self) -> _Target:
+        if (self.snapshot_id is None) == (self.dataset_id is None):
+            raise ValueError("give exactly one of snapshot_id and dataset_id")
+        return self
+
+
+class MatchRecordBody(_Target):
+    record: dict[str, Any]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "snapshot_id": "dss_01J8X9Y2Z3A4B5C6D7E8F9G0H1",
+                    "record": {"company_name": "Acme Inc", "domain": "acme.com"},
+                    "options": {"profile": "balanced", "threshold": 0.8, "top_n": 5, "return_explanations": True},
+                }
+            ]
+        },
+    )
+
+
+class ExplainBody(_Target):
+    record: dict[str, Any]
+    record_id: Name
+
+
+class MatchBatchBody(_Target):
+    records: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    callback_url: Annotated[str | None, Field(max_length=2048, pattern=r"^https?://")] = None
+
+
+class CreateDatasetBody(Body):
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    fields: Annotated[dict[Name, FieldType], Field(alias="schema", min_length=1, max_length=200)]
+    primary_key: Name | None = None
+    roles: dict[Name, Annotated[Role, Field(strict=False)]] = {}
+
+    @model_validator(mode="after")
+    def names_known_fields(self) -> CreateDatasetBody:
+        unknown = [name for name in (self.primary_key, *self.roles) if name is not None and name not in self.fields]
+        if unknown:
+            raise ValueError(f"primary_key and roles must name fields of the schema; {unknown[0]!r} is none")
+        reserved = [name for name in self.fields if name.startswith("_")]
+        if reserved:
+            raise ValueError(f"field names must not begin with an underscore: {reserved[0]!r}")
+        return self
+
+
+class AppendBody(Body):
+    records: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+
+class ActivateBody(Body):
+    snapshot_id: Name

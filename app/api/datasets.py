@@ -1,0 +1,88 @@
+"""Routes of /datasets: create, append, read, activate, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.bodies import ActivateBody, AppendBody, CreateDatasetBody
+from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
+from app.api.identity import current
+from app.errors import PayloadTooLarge
+from app.services.keys import Principal
+
+router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=JsonRoute)
+Reader = Annotated[Principal, caller("datasets:read")]
+Writer = Annotated[Principal, caller("datasets:write")]
+Activator = Annotated[Principal, caller("datasets:activate")]
+
+
+@router.post("", status_code=201, summary="Create a dataset")
+async def create_dataset(body: CreateDatasetBody, services: ServicesDep, who: Writer) -> Response:
+    roles = {name: role.value for name, role in body.roles.items()}
+    created = await services.datasets.create(
+        who.organisation_id, body.name, dict(body.fields), body.primary_key, roles
+    )
+    return json_response(created, 201, {"Location": f"/api/v2/datasets/{created['dataset_id']}"})
+
+
+@router.get("", summary="List datasets")
+async def list_datasets(services: ServicesDep, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Response:
+    return json_response(await services.datasets.list(who.organisation_id, limit, cursor))
+
+
+@router.get("/{dataset_id}", summary="Read a dataset")
+async def get_dataset(dataset_id: str, services: ServicesDep, who: Reader) -> Response:
+    return json_response(await services.datasets.get(who.organisation_id, dataset_id))
+
+
+@router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset with its snapshots and indices")
+async def delete_dataset(dataset_id: str, services: ServicesDep, who: Writer) -> Response:
+    await services.delete_dataset(who.organisation_id, dataset_id)
+    return Response(status_code=204)
+
+
+@router.post("/{dataset_id}/append", status_code=201, summary="Append records: makes the next snapshot")
+async def append(dataset_id: str, body: AppendBody, services: ServicesDep, who: Writer) -> Response:
+    limit = services.settings.append_limit_records
+    if len(body.records) > limit:
+        raise PayloadTooLarge(
+            f"One append may have at most {limit} records; send them in parts.",
+            limit=limit,
+            received=len(body.records),
+        )
+    return json_response(await services.datasets.append(who.organisation_id, dataset_id, body.records), 201)
+
+
+@router.get("/{dataset_id}/snapshots", summary="List a dataset's snapshots, newest first")
+async def list_snapshots(
+    dataset_id: str, services: ServicesDep, who: Reader, limit: Limit = 100, cursor: Cursor = None
+) -> Response:
+    return json_response(await services.datasets.snapshots(who.organisation_id, dataset_id, limit, cursor))
+
+
+@router.get("/{dataset_id}/snapshots/{snapshot_id}", summary="Read a snapshot")
+async def get_snapshot(dataset_id: str, snapshot_id: str, services: ServicesDep, who: Reader) -> Response:
+    return json_response(await services.datasets.snapshot(who.organisation_id, dataset_id, snapshot_id))
+
+
+@router.get("/{dataset_id}/snapshots/{snapshot_id}/rejects", summary="Download rejected rows as NDJSON.gz")
+async def get_rejects(dataset_id: str, snapshot_id: str, services: ServicesDep, who: Reader) -> Response:
+    content = await services.datasets.rejects(who.organisation_id, dataset_id, snapshot_id)
+    disposition = f'attachment; filename="{snapshot_id}-rejects.ndjson.gz"'
+    return Response(content, 200, {"Content-Disposition": disposition}, "application/gzip")
+
+
+@router.post("/{dataset_id}/activate", status_code=202, summary="Activate a snapshot: builds its index in a job")
+async def activate(dataset_id: str, body: ActivateBody, services: ServicesDep, who: Activator) -> Response:
+    await services.datasets.snapshot(who.organisation_id, dataset_id, body.snapshot_id)
+    job = await services.jobs.create(
+        who.organisation_id,
+        "activate",
+        {"dataset_id": dataset_id, "snapshot_id": body.snapshot_id},
+        correlation_id=current().correlation_id,
+    )
+    place = f"/api/v2/jobs/{job['job_id']}"
+    return json_response({**job, "poll_url": place}, 202, {"Location": place, "Retry-After": "1"})

@@ -1,0 +1,69 @@
+"""What every route asks for: the services, the caller and the JSON it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Query, Request
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import Response
+
+from app.bootstrap import Services
+from app.errors import Forbidden, Unauthorized
+from app.services.keys import Principal
+
+_bearer = HTTPBearer(auto_error=False, description="An API key, made by `foundryops-server keys create`")
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+def caller(scope: str) -> Any:
+    """A dependency that gives the Principal; raises Unauthorized, or Forbidden naming the scope it lacks."""
+
+    async def authenticate(
+        services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Principal:
+        if credentials is None:
+            raise Unauthorized("Send an API key: Authorization: Bearer <api key>.")
+        principal = await services.keys.authenticate(credentials.credentials)
+        if scope not in principal.scopes:
+            raise Forbidden(f"This key lacks the scope {scope!r}.", scope=scope)
+        return principal
+
+    return Depends(authenticate)
+
+
+class OrjsonRequest(Request):
+    """Reads JSON by the letter: NaN, lone surrogates and endless nesting are malformed."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = orjson.loads(await self.body())
+        return self._json
+
+
+class JsonRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(OrjsonRequest(request.scope, request.receive))
+
+        return handle
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(max_length=200)]

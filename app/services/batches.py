@@ -1,0 +1,69 @@
+"""Batches of records as jobs: checked when they are accepted, matched by a worker on the same path as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from app.errors import FoundryOpsError
+from app.profiles import find_profile
+from app.services.jobs import Job, JobService
+from app.services.match import MatchOptions, MatchService
+
+_CHUNK_RECORDS = 25
+"""Records asked in one `_msearch`; small, so that a batch does not hold the engine for long."""
+
+
+class BatchService:
+    """Submits and runs match_batch jobs."""
+
+    def __init__(self, match: MatchService, jobs: JobService) -> None:
+        self._match = match
+        self._jobs = jobs
+
+    async def submit(
+        self,
+        organisation_id: str,
+        snapshot_id: str | None,
+        dataset_id: str | None,
+        records: Sequence[Mapping[str, Any]],
+        options: MatchOptions,
+        callback_url: str | None,
+        correlation_id: str,
+    ) -> dict[str, Any]:
+        """Pins the snapshot and accepts the job; raises what a match of one record would raise for the target."""
+        target = await self._match.resolve(organisation_id, snapshot_id, dataset_id)
+        find_profile(options.profile)
+        payload = {
+            "snapshot_id": target.snapshot_id,
+            "records": list(records),
+            "options": asdict(options),
+            "callback_url": callback_url,
+        }
+        return await self._jobs.create(organisation_id, "match_batch", payload, len(records), correlation_id)
+
+    async def run(self, job: Job) -> None:
+        """Matches all records of a claimed job; one that cannot be matched gets its error in its place."""
+        options = MatchOptions(**job.payload["options"])
+        target = await self._match.resolve(job.organisation_id, job.payload["snapshot_id"], None)
+        records: list[dict[str, Any]] = job.payload["records"]
+        results: list[dict[str, Any]] = []
+        for start in range(0, len(records), _CHUNK_RECORDS):
+            for offset, record in enumerate(records[start : start + _CHUNK_RECORDS]):
+                results.append(await self._match_one(target, start + offset, record, options))
+            await self._jobs.progress(job.id, len(results), len(records))
+        await self._jobs.complete(job.id, {"job_id": job.id, "results": results})
+
+    async def _match_one(
+        self, target: Any, position: int, record: dict[str, Any], options: MatchOptions
+    ) -> dict[str, Any]:
+        own = {key: value for key, value in record.items() if key != "id"}
+        echoed: dict[str, Any] = {"index": position} | ({"id": record["id"]} if "id" in record else {})
+        try:
+            [answer] = await self._match.match_many(target, [own], options)
+        except FoundryOpsError as exc:
+            if exc.code.endswith("_UNAVAILABLE"):
+                raise
+            return {**echoed, "error": {"code": exc.code, "message": exc.message, "details": exc.details}}
+        return {**echoed, **answer}
