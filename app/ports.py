@@ -38,7 +38,7 @@ class CandidateIndex(Protocol):
 class JobQueue(Protocol):
     """Wakes a worker; SQL stays the record of account. Raises QueueUnavailable."""
 
-    async def wake(self, job_id: str, kind: str) -> None: ...
+    async def wake(self, job_id: str, kind: str, attempt: int = 0) -> None: ...
 
 
 class FileStore(Protocol):

@@ -1,0 +1,49 @@
+"""How arq runs our workers: JSON, ids only, no kept results, and a sweep for what a crash left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from arq import cron, func
+
+from app.bootstrap import build
+from app.config import Settings
+from app.queue import QUEUE_NAME, redis_settings
+from workers.tasks import run_job, sweep
+
+_JOB_TIMEOUT_S = 6 * 3600
+_POLL_DELAY_S = 0.1
+_SWEEP_SECONDS = set(range(0, 60, 5))
+_MAX_JOBS = 4
+
+
+async def _start(context: dict[str, Any]) -> None:
+    services = await build(Settings())
+    await services.repair()
+    context["services"] = services
+
+
+async def _stop(context: dict[str, Any]) -> None:
+    await context["services"].close()
+
+
+def worker_settings() -> type[Any]:
+    """The settings class that arq reads, made from the environment."""
+
+    class WorkerSettings:
+        functions = (func(run_job, timeout=_JOB_TIMEOUT_S, keep_result=0, max_tries=1),)
+        cron_jobs = (cron(sweep, second=_SWEEP_SECONDS, run_at_startup=True, keep_result=0),)
+        queue_name = QUEUE_NAME
+        redis_settings_ = redis_settings(Settings().redis_url)
+        on_startup = _start
+        on_shutdown = _stop
+        poll_delay = _POLL_DELAY_S
+        max_jobs = _MAX_JOBS
+        job_serializer = orjson.dumps
+        job_deserializer = orjson.loads
+        handle_signals = True
+
+    WorkerSettings.redis_settings = WorkerSettings.redis_settings_  # type: ignore[attr-defined]
+    del WorkerSettings.redis_settings_
+    return WorkerSettings
