@@ -1,0 +1,19 @@
+"""Alembic's entry: migrates the database whose URL `Database.migrate` passes, over its synchronous driver."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+
+from app.db.models import Base
+
+url = make_url(context.config.attributes["url"])
+if url.get_backend_name() == "sqlite":
+    url = url.set(drivername="sqlite")
+engine = create_engine(url)
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()
