@@ -1,0 +1,45 @@
+"""Keyset pages over ids: newest first, stable while rows are added."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.errors import InvalidRequest
+
+T = TypeVar("T")
+
+
+async def page(
+    session: AsyncSession,
+    query: Select[tuple[T]],
+    key: InstrumentedAttribute[str],
+    limit: int,
+    cursor: str | None,
+    shape: Callable[[T], dict[str, Any]],
+) -> dict[str, Any]:
+    """The contract's list answer; raises InvalidRequest for a cursor that is none of ours."""
+    if cursor is not None:
+        query = query.where(key < _read(cursor))
+    rows = list(await session.scalars(query.order_by(key.desc()).limit(limit + 1)))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    last = _write(str(getattr(rows[-1], key.key))) if more else None
+    return {"data": [shape(row) for row in rows], "has_more": more, "next_cursor": last}
+
+
+def _write(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
+        raise InvalidRequest("The cursor is not one that a list answered with.", field="cursor") from exc

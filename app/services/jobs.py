@@ -1,0 +1,205 @@
+"""Jobs: SQL is their record of account, the queue only wakes workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import or_, select, update
+
+from app.db.models import JobRow, now
+from app.db.paging import page
+from app.db.session import Database
+from app.errors import Conflict, JobNotFound, JobNotReady, QueueUnavailable
+from app.ids import Prefix, new_id
+from app.ports import JobQueue
+
+log = structlog.get_logger(__name__)
+
+_QUEUED_TOO_LONG = timedelta(seconds=3)
+_HEARTBEAT_LOST = timedelta(seconds=20)
+_MAX_ATTEMPTS = 20
+"""A job whose worker dies this often kills its workers."""
+_RESULT_PATHS = frozenset({"match_batch", "match_files"})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as its worker sees it."""
+
+    id: str
+    organisation_id: str
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+    correlation_id: str | None
+
+
+class JobService:
+    """Creates, claims, ends and shows jobs."""
+
+    def __init__(self, db: Database, queue: JobQueue) -> None:
+        self._db = db
+        self._queue = queue
+
+    async def create(
+        self,
+        organisation_id: str,
+        kind: str,
+        payload: Mapping[str, Any],
+        total: int = 0,
+        correlation_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Accepts a job and wakes a worker; without a queue it is kept and swept up later."""
+        row = JobRow(
+            id=new_id(Prefix.JOB),
+            organisation_id=organisation_id,
+            kind=kind,
+            state="queued",
+            payload=dict(payload),
+            processed=0,
+            total=total,
+            attempts=0,
+            correlation_id=correlation_id,
+            created_at=now(),
+        )
+        async with self._db.begin() as session:
+            session.add(row)
+        try:
+            await self._queue.wake(row.id, kind)
+        except QueueUnavailable:
+            log.warning("queue_unavailable", job_id=row.id)
+        return _answer(row)
+
+    async def get(self, organisation_id: str, job_id: str) -> dict[str, Any]:
+        return _answer(await self._find(organisation_id, job_id))
+
+    async def list(self, organisation_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
+        query = select(JobRow).where(JobRow.organisation_id == organisation_id)
+        async with self._db.begin() as session:
+            return await page(session, query, JobRow.id, limit, cursor, _answer)
+
+    async def result(self, organisation_id: str, job_id: str) -> dict[str, Any]:
+        """The result of a completed job; raises JobNotReady, or Conflict with the error of a failed one."""
+        row = await self._find(organisation_id, job_id)
+        if row.state in ("queued", "running"):
+            raise JobNotReady(f"Job {job_id} is {row.state}; poll it until it is completed.", status=row.state)
+        if row.state != "completed":
+            raise Conflict(f"Job {job_id} has no result: it is {row.state}.", status=row.state, error=row.error)
+        return row.result or {}
+
+    async def cancel(self, organisation_id: str, job_id: str) -> dict[str, Any]:
+        """Cancels a job; its worker stops at the next progress; raises Conflict when it has ended."""
+        async with self._db.begin() as session:
+            row = await session.get(JobRow, job_id)
+            if row is None or row.organisation_id != organisation_id:
+                raise JobNotFound(f"There is no job {job_id}.", job_id=job_id)
+            if row.state not in ("queued", "running", "cancelled"):
+                raise Conflict(f"Job {job_id} has already {row.state}.", status=row.state)
+            row.state, row.finished_at = "cancelled", row.finished_at or now()
+            return _answer(row)
+
+    async def claim(self, job_id: str) -> Job | None:
+        """Takes a job that is queued or whose worker is gone; None when there is nothing to do."""
+        lost = now() - _HEARTBEAT_LOST
+        free = or_(JobRow.state == "queued", (JobRow.state == "running") & (JobRow.heartbeat_at < lost))
+        async with self._db.begin() as session:
+            taken = await session.execute(
+                update(JobRow)
+                .where(JobRow.id == job_id, free)
+                .values(state="running", heartbeat_at=now(), attempts=JobRow.attempts + 1)
+            )
+            if taken.rowcount != 1:  # type: ignore[attr-defined]
+                return None
+            row = await session.get(JobRow, job_id, populate_existing=True)
+            if row is None:
+                return None
+            row.started_at = row.started_at or now()
+            if row.attempts > _MAX_ATTEMPTS:
+                row.state, row.finished_at = "failed", now()
+                row.error = {"code": "INTERNAL", "message": f"Given up after {_MAX_ATTEMPTS} lost workers."}
+                return None
+            return Job(row.id, row.organisation_id, row.kind, row.payload, row.attempts, row.correlation_id)
+
+    async def progress(self, job_id: str, processed: int, total: int) -> None:
+        """Notes progress; raises Conflict when the job was cancelled meanwhile."""
+        await self._update(job_id, processed=processed, total=total, heartbeat_at=now())
+
+    async def heartbeat(self, job_id: str) -> None:
+        async with self._db.begin() as session:
+            running = (JobRow.id == job_id) & (JobRow.state == "running")
+            await session.execute(update(JobRow).where(running).values(heartbeat_at=now()))
+
+    async def release(self, job_id: str) -> None:
+        """Puts a running job back, for when what it needs is back."""
+        await self._update(job_id, state="queued", heartbeat_at=now())
+
+    async def complete(self, job_id: str, result: Mapping[str, Any]) -> None:
+        await self._update(job_id, state="completed", result=dict(result), finished_at=now())
+
+    async def fail(self, job_id: str, code: str, message: str, details: Mapping[str, Any]) -> None:
+        """Ends a job with its reason; a cancelled one stays cancelled."""
+        error = {"code": code, "message": message, "details": dict(details)}
+        async with self._db.begin() as session:
+            running = (JobRow.id == job_id) & (JobRow.state == "running")
+            await session.execute(update(JobRow).where(running).values(state="failed", error=error, finished_at=now()))
+
+    async def stale(self) -> list[tuple[str, str, int]]:
+        """Id, kind and attempts of jobs that nobody works on."""
+        waiting = (JobRow.state == "queued") & (JobRow.created_at < now() - _QUEUED_TOO_LONG)
+        released = or_(JobRow.heartbeat_at.is_(None), JobRow.heartbeat_at < now() - _QUEUED_TOO_LONG)
+        lost = (JobRow.state == "running") & (JobRow.heartbeat_at < now() - _HEARTBEAT_LOST)
+        async with self._db.begin() as session:
+            found = await session.execute(
+                select(JobRow.id, JobRow.kind, JobRow.attempts).where(or_(waiting & released, lost)).order_by(JobRow.id)
+            )
+            return [(row.id, row.kind, row.attempts + 1) for row in found]
+
+    async def _find(self, organisation_id: str, job_id: str) -> JobRow:
+        async with self._db.begin() as session:
+            row = await session.get(JobRow, job_id)
+        if row is None or row.organisation_id != organisation_id:
+            raise JobNotFound(f"There is no job {job_id}.", job_id=job_id)
+        return row
+
+    async def _update(self, job_id: str, **values: Any) -> None:
+        async with self._db.begin() as session:
+            running = (JobRow.id == job_id) & (JobRow.state == "running")
+            changed = await session.execute(update(JobRow).where(running).values(**values))
+            if changed.rowcount != 1:  # type: ignore[attr-defined]
+                raise Conflict(f"Job {job_id} is no longer running.", job_id=job_id)
+
+
+def _answer(row: JobRow) -> dict[str, Any]:
+    """The contract's view of a job."""
+    share = 100.0 * row.processed / row.total if row.total else (100.0 if row.state == "completed" else 0.0)
+    place = f"/api/v2/jobs/{row.id}/results" if row.kind in _RESULT_PATHS else None
+    return {
+        "job_id": row.id,
+        "kind": row.kind,
+        "status": row.state,
+        "progress": {"processed": row.processed, "total": row.total, "percentage": round(share, 1)},
+        "eta_seconds": _eta_s(row),
+        "created_at": _iso(row.created_at),
+        "started_at": _iso(row.started_at),
+        "finished_at": _iso(row.finished_at),
+        "error": row.error,
+        "result": row.result if row.kind not in _RESULT_PATHS else None,
+        "results_url": place,
+        "rejects_url": None,
+    }
+
+
+def _eta_s(row: JobRow) -> int | None:
+    """From the rate since the start; None when nothing is known."""
+    if row.state != "running" or row.started_at is None or not 0 < row.processed <= row.total:
+        return None
+    spent = (now() - row.started_at).total_seconds()
+    return round(spent * (row.total - row.processed) / row.processed)
+
+
+def _iso(time: Any) -> str | None:
+    return None if time is None else time.isoformat().replace("+00:00", "Z")
