@@ -1,7 +1,7 @@
 """Ends what a part has started when the supervisor dies hard: parts have `shim.py`, their own children have this.
 
-Reads `+<group>` and `-<group>` lines from the supervisor; at end of file (the supervisor is gone, however it went) kills
-the process groups that are left. Run as `python -I -S guard.py`.
+Reads `+<group>` and `-<group>` lines from the supervisor; at end of file (the supervisor is gone, however it went)
+kills the process groups that are left. Run as `python -I -S guard.py`.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The jars of the embedded OpenSearch node: a committed lock, a cache shared between clones, and the check of every sum."""
+"""The jars of the embedded OpenSearch: a committed lock, a cache shared between clones, the check of every sum."""
 
 from __future__ import annotations
 

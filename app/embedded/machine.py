@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
-
-import psutil
 
 from app.embedded.errors import StackError
 
@@ -42,7 +42,7 @@ def choose_port(part: str, wanted: int, say: Say, highest: int = 65535) -> int:
         return wanted
     above = range(wanted + 1, min(wanted + _PORTS_TRIED, highest + 1))
     below = range(wanted - 1, max(wanted - _PORTS_TRIED, 1024), -1)
-    for port in (*above, *below):
+    for port in chain(above, below):
         if is_free(port):
             say(f"port {wanted} is taken: {part} uses {port}")
             return port
@@ -73,7 +73,7 @@ def choose_heap_mb(wanted_mb: int | None, memory_mb: int | None = None) -> int:
 
 def memory_limit_mb() -> int:
     """Memory of the machine, or of the container where that is less."""
-    limits = [psutil.virtual_memory().total]
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     limit_file = Path("/sys/fs/cgroup/memory.max")
     if limit_file.exists() and (text := limit_file.read_text().strip()).isdigit():
         limits.append(int(text))
@@ -82,7 +82,7 @@ def memory_limit_mb() -> int:
 
 def check_disk(folder: Path, needed_bytes: int = MIN_FREE_DISK_BYTES) -> None:
     """Raises StackError when the disk of the folder is nearly full; OpenSearch would refuse writes later."""
-    free = shutil.disk_usage(folder).free
+    free = int(shutil.disk_usage(folder).free)
     if free < needed_bytes:
         raise StackError(
             f"disk full: {free >> 20} MB are free where {folder} is, the stack needs {needed_bytes >> 20} MB to start"

@@ -18,7 +18,7 @@ _LOG_LIMIT_BYTES = 32 * 1024 * 1024
 
 
 class Guard:
-    """Keeps a helper that kills the process groups of parts if we die hard; a dead helper is replaced at the next use."""
+    """Keeps a helper that kills the process groups of parts if we die hard; a dead helper is replaced at next use."""
 
     def __init__(self) -> None:
         self._groups: set[int] = set()
@@ -40,7 +40,7 @@ class Guard:
 
     def _tell(self, line: str) -> None:
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 [sys.executable, "-I", "-S", str(_GUARD)], stdin=subprocess.PIPE, start_new_session=True
             )
             line = "".join(f"+{group}\n" for group in sorted(self._groups))
@@ -64,7 +64,7 @@ class Child:
         self._group_ended = False
         with log.open("ab") as output:
             self._log_start = output.tell()
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 [sys.executable, "-I", "-S", str(_SHIM), str(os.getpid()), *command],
                 env=dict(env),
                 stdin=subprocess.DEVNULL,

@@ -56,8 +56,14 @@ class EngineStack:
 
     def wait(self) -> None:
         """Drives both engines until they are ready. Raises StackError."""
-        while not all([_ready(part) for part in self.parts]):
+        while not self.tick():
             time.sleep(_POLL_S)
+
+    def tick(self) -> bool:
+        """One step of both engines, which starts again what died; True if both are ready. Raises StackError."""
+        for part in self.parts:
+            part.tick()
+        return all(part.state is State.READY for part in self.parts)
 
     def __enter__(self) -> Self:
         try:
@@ -83,8 +89,3 @@ def stop_all(parts: Sequence[Part]) -> None:
         part.terminate()
     for part in parts:
         part.stop()
-
-
-def _ready(part: Part) -> bool:
-    part.tick()
-    return part.state is State.READY
