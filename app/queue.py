@@ -38,7 +38,9 @@ class ArqQueue:
             pool = await self._connected()
             await pool.enqueue_job("run_job", job_id, _job_id=f"{job_id}:{attempt}", _queue_name=QUEUE_NAME)
         except (RedisError, OSError, TimeoutError) as exc:
-            raise QueueUnavailable("The job queue does not answer; the job is kept and starts when it is back.") from exc
+            raise QueueUnavailable(
+                "The job queue does not answer; the job is kept and starts when it is back."
+            ) from exc
 
     async def ping(self) -> None:
         """Raises QueueUnavailable when the queue does not answer."""

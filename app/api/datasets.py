@@ -22,9 +22,7 @@ Activator = Annotated[Principal, caller("datasets:activate")]
 @router.post("", status_code=201, summary="Create a dataset")
 async def create_dataset(body: CreateDatasetBody, services: ServicesDep, who: Writer) -> Response:
     roles = {name: role.value for name, role in body.roles.items()}
-    created = await services.datasets.create(
-        who.organisation_id, body.name, dict(body.fields), body.primary_key, roles
-    )
+    created = await services.datasets.create(who.organisation_id, body.name, dict(body.fields), body.primary_key, roles)
     return json_response(created, 201, {"Location": f"/api/v2/datasets/{created['dataset_id']}"})
 
 

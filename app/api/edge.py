@@ -45,9 +45,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         identity = begin(next((v for k, v in scope["headers"] if k == b"x-correlation-id"), None))
-        structlog.contextvars.bind_contextvars(
-            request_id=identity.request_id, correlation_id=identity.correlation_id
-        )
+        structlog.contextvars.bind_contextvars(request_id=identity.request_id, correlation_id=identity.correlation_id)
         answer = _Answer(send, identity)
         started = time.perf_counter()
         try:
@@ -61,9 +59,7 @@ class Edge:
         try:
             body = await _read(scope, receive, limit)
         except BodyTooLarge as exc:
-            too_large = PayloadTooLarge(
-                f"The body may have at most {limit} bytes.", limit=limit, received=exc.received
-            )
+            too_large = PayloadTooLarge(f"The body may have at most {limit} bytes.", limit=limit, received=exc.received)
             await error_response(too_large)(scope, receive, answer)
             return
         if body is None:

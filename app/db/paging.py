@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 async def page(
     session: AsyncSession,
-    query: Select[tuple[T]],
+    query: Select[T],
     key: InstrumentedAttribute[str],
     limit: int,
     cursor: str | None,

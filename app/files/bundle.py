@@ -107,6 +107,4 @@ def write_frequencies(frequencies: TermFrequencies, folder: Path) -> None:
 def read_frequencies(rows: int, folder: Path) -> TermFrequencies:
     terms = folder / "terms.npy"
     mode = "r" if terms.stat().st_size > _MAPPED_TERMS_BYTES else None
-    return TermFrequencies(
-        rows, np.load(terms, mmap_mode=mode), np.load(folder / "term_counts.npy", mmap_mode=mode)
-    )
+    return TermFrequencies(rows, np.load(terms, mmap_mode=mode), np.load(folder / "term_counts.npy", mmap_mode=mode))

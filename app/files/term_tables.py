@@ -11,8 +11,8 @@ from app.matching.frequencies import Counts, Hashes, TermFrequencies, count_hash
 
 _BUFFER_HASHES = 2_000_000
 """16 MB of hashes before they are sorted and counted."""
-_TABLE_ENTRIES = 8_000_000
-"""96 MB of counted terms, and as much again while merging, before a table goes to disk."""
+_TABLE_ENTRIES = 3_000_000
+"""36 MB of counted terms, and three times that while merging, before a table goes to disk."""
 _MERGE_SLICES = 64
 _SLICE_BITS = np.uint64(64 - 6)
 """Slices split the range of hashes evenly: 2**6 of them."""

@@ -20,13 +20,9 @@ def load_profiles() -> dict[str, Profile]:
     """Every profile by name; raises InternalError when one of them cannot be right."""
     here = files("app.profiles")
     models = {
-        model.name: model
-        for model in (parse_model(orjson.loads((here / name).read_bytes())) for name in _MODELS)
+        model.name: model for model in (parse_model(orjson.loads((here / name).read_bytes())) for name in _MODELS)
     }
-    return {
-        name: parse_profile(yaml.safe_load((here / f"{name}.yaml").read_text("utf-8")), models)
-        for name in NAMES
-    }
+    return {name: parse_profile(yaml.safe_load((here / f"{name}.yaml").read_text("utf-8")), models) for name in NAMES}
 
 
 def find_profile(name: str) -> Profile:

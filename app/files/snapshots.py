@@ -1,0 +1,108 @@
+"""Snapshots on disk: Parquet parts and a manifest that names them; a snapshot shares its parents' parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+SEQ = "_seq"
+DELETED = "_deleted"
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    key: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a snapshot is made of; `parts` is the whole chain, oldest first; `rows` are its current records."""
+
+    snapshot_id: str
+    dataset_id: str
+    organisation_id: str
+    parent_id: str | None
+    fields: dict[str, str]
+    primary_key: str | None
+    parts: tuple[Part, ...]
+    rows: int
+
+    def to_bytes(self) -> bytes:
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Manifest:
+        data: dict[str, Any] = orjson.loads(content)
+        return cls(**{**data, "parts": tuple(Part(**part) for part in data["parts"])})
+
+
+def snapshot_folder(organisation_id: str, dataset_id: str, snapshot_id: str) -> str:
+    return f"snapshots/{organisation_id}/{dataset_id}/{snapshot_id}"
+
+
+def arrow_schema(fields: dict[str, str]) -> pa.Schema:
+    """The columns of a part: the dataset's fields, then the running number and the deletion mark."""
+    columns = [pa.field(name, _ARROW_TYPES[kind]) for name, kind in fields.items()]
+    return pa.schema([*columns, pa.field(SEQ, pa.int64(), False), pa.field(DELETED, pa.bool_(), False)])
+
+
+def write_part(table: pa.Table, path: Path) -> str:
+    """Writes a part and returns its sha256."""
+    pq.write_table(table, path, compression="zstd", row_group_size=100_000)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1024 * 1024):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def iter_snapshot_rows(root: Path, manifest: Manifest, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The current records, oldest first, with `_seq`; memory is bounded by a batch and the keys of all rows."""
+    current = None if manifest.primary_key is None else current_seqs(root, manifest)
+    columns = [*manifest.fields, SEQ]
+    for part in manifest.parts:
+        file = pq.ParquetFile(root / part.key, memory_map=False, pre_buffer=False)
+        for batch in file.iter_batches(batch_rows, columns=columns):
+            kept = batch if current is None else batch.filter(_is_current(batch, current))
+            if kept.num_rows:
+                yield kept
+
+
+def current_seqs(root: Path, manifest: Manifest) -> npt.NDArray[np.int64]:
+    """Sorted running numbers of the rows that hold: the last of each primary key, unless it deletes."""
+    key = str(manifest.primary_key)
+    tables = [pq.read_table(root / part.key, columns=[key, SEQ, DELETED]) for part in manifest.parts]
+    if not tables:
+        return np.empty(0, np.int64)
+    rows = pa.concat_tables(tables)
+    last = rows.select([key, SEQ]).group_by(key).aggregate([(SEQ, "max")])[f"{SEQ}_max"]
+    deleted = rows.filter(rows[DELETED])[SEQ]
+    alive = pc.filter(last, pc.invert(pc.is_in(last, value_set=deleted.combine_chunks())))
+    return np.sort(alive.to_numpy())
+
+
+def _is_current(batch: pa.RecordBatch, current: npt.NDArray[np.int64]) -> pa.Array:
+    seqs = batch.column(batch.schema.get_field_index(SEQ)).to_numpy()
+    if not len(current):
+        return pa.array(np.zeros(len(seqs), bool))
+    at = np.minimum(np.searchsorted(current, seqs), len(current) - 1)
+    return pa.array(current[at] == seqs)
