@@ -1,0 +1,246 @@
+"""Datasets and their chain of snapshots: create, append, read, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Dataset, IndexRow, Snapshot, now
+from app.db.paging import page
+from app.db.session import Database
+from app.errors import ArtifactExpired, DatasetNotFound, NotFound, SnapshotNotFound
+from app.files.snapshots import Manifest, Part, arrow_schema, current_seqs, snapshot_folder, write_part
+from app.files.store import LocalFileStore
+from app.ids import Prefix, new_id
+from app.matching.roles import infer_roles
+from app.services.ingest import Ingested, ingest, write_rejects
+
+_MANIFEST = "manifest.json"
+_REJECTS = "rejects.ndjson.gz"
+
+
+class DatasetService:
+    """Owns the transactions of datasets and snapshots; files are written before the rows that name them."""
+
+    def __init__(self, db: Database, store: LocalFileStore) -> None:
+        self._db = db
+        self._store = store
+
+    async def create(
+        self,
+        organisation_id: str,
+        name: str,
+        fields: Mapping[str, str],
+        primary_key: str | None,
+        roles: Mapping[str, str],
+    ) -> dict[str, Any]:
+        """The new dataset with the roles that were inferred from its field names."""
+        row = Dataset(
+            id=new_id(Prefix.DATASET),
+            organisation_id=organisation_id,
+            name=name,
+            fields=dict(fields),
+            primary_key=primary_key,
+            roles=dict(roles),
+            next_seq=0,
+            created_at=now(),
+        )
+        async with self._db.begin() as session:
+            session.add(row)
+        return _dataset(row, None, None)
+
+    async def list(self, organisation_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
+        query = select(Dataset).where(Dataset.organisation_id == organisation_id, Dataset.deleted_at.is_(None))
+        async with self._db.begin() as session:
+            return await page(session, query, Dataset.id, limit, cursor, lambda row: _dataset(row, None, None))
+
+    async def get(self, organisation_id: str, dataset_id: str) -> dict[str, Any]:
+        async with self._db.begin() as session:
+            row = await _find(session, organisation_id, dataset_id)
+            active = await session.get(Snapshot, row.active_snapshot_id) if row.active_snapshot_id else None
+            index = await session.scalar(
+                select(IndexRow).where(IndexRow.dataset_id == dataset_id).order_by(IndexRow.id.desc()).limit(1)
+            )
+            return _dataset(row, active, index)
+
+    async def delete(self, organisation_id: str, dataset_id: str) -> list[str]:
+        """Marks a dataset deleted and removes its files; gives the physical indices that are now nobody's."""
+        async with self._db.begin() as session:
+            row = await _find(session, organisation_id, dataset_id)
+            row.deleted_at, row.active_snapshot_id = now(), None
+            found = await session.scalars(select(IndexRow).where(IndexRow.dataset_id == dataset_id))
+            names = []
+            for index in found:
+                index.state = "retired"
+                names.append(index.name)
+        await self._store.delete_prefix(f"snapshots/{organisation_id}/{dataset_id}")
+        return names
+
+    async def append(
+        self, organisation_id: str, dataset_id: str, records: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Makes the next snapshot from what can be coerced; the rest is kept as rejects. Gives the DQ summary."""
+        async with self._db.begin() as session:
+            dataset = await _find(session, organisation_id, dataset_id)
+        taken = await asyncio.to_thread(ingest, records, dataset.fields, dataset.primary_key)
+        return await self._add_snapshot(dataset, taken)
+
+    async def _add_snapshot(self, dataset: Dataset, taken: Ingested) -> dict[str, Any]:
+        snapshot_id = new_id(Prefix.SNAPSHOT)
+        folder = snapshot_folder(dataset.organisation_id, dataset.id, snapshot_id)
+        async with self._db.begin() as session:
+            first = await _take_numbers(session, dataset.id, taken.accepted)
+        part = await self._write_part(folder, dataset.fields, taken, first)
+        if taken.rejects:
+            await self._store.put_bytes(f"{folder}/{_REJECTS}", await asyncio.to_thread(write_rejects, taken.rejects))
+        dq = {
+            "accepted": taken.accepted,
+            "rejected": len(taken.rejects),
+            "coercions": taken.coercions,
+            "null_pct": taken.null_pct,
+        }
+        while not await self._link(dataset, snapshot_id, folder, part, dq):
+            pass
+        return {"snapshot_id": snapshot_id, **dq}
+
+    async def _write_part(self, folder: str, fields: Mapping[str, str], taken: Ingested, first: int) -> Part | None:
+        if not taken.accepted:
+            return None
+        table = taken.table(arrow_schema(dict(fields)), first)
+        with tempfile.TemporaryDirectory(prefix="foundryops-") as scratch:
+            path = Path(scratch) / "part.parquet"
+            digest = await asyncio.to_thread(write_part, table, path)
+            await self._store.put(f"{folder}/part.parquet", path)
+        return Part(f"{folder}/part.parquet", taken.accepted, digest)
+
+    async def _link(
+        self, dataset: Dataset, snapshot_id: str, folder: str, part: Part | None, dq: dict[str, Any]
+    ) -> bool:
+        """Appends the snapshot to the chain; False when another append was faster and it must be tried again."""
+        async with self._db.begin() as session:
+            head = (await _find(session, dataset.organisation_id, dataset.id)).head_snapshot_id
+        manifest = await self._manifest(dataset, snapshot_id, head, part)
+        await self._store.put_bytes(f"{folder}/{_MANIFEST}", manifest.to_bytes())
+        async with self._db.begin() as session:
+            same = Dataset.head_snapshot_id.is_(None) if head is None else Dataset.head_snapshot_id == head
+            moved = await session.execute(
+                update(Dataset).where(Dataset.id == dataset.id, same).values(head_snapshot_id=snapshot_id)
+            )
+            if moved.rowcount != 1:  # type: ignore[attr-defined]
+                return False
+            session.add(
+                Snapshot(
+                    id=snapshot_id,
+                    organisation_id=dataset.organisation_id,
+                    dataset_id=dataset.id,
+                    parent_id=head,
+                    state="ready",
+                    rows=manifest.rows,
+                    dq=dq,
+                )
+            )
+        return True
+
+    async def _manifest(self, dataset: Dataset, snapshot_id: str, head: str | None, part: Part | None) -> Manifest:
+        parts: tuple[Part, ...] = ()
+        if head is not None:
+            parts = (await self.manifest(dataset.organisation_id, dataset.id, head)).parts
+        if part is not None:
+            parts = (*parts, part)
+        manifest = Manifest(
+            snapshot_id,
+            dataset.id,
+            dataset.organisation_id,
+            head,
+            dict(dataset.fields),
+            dataset.primary_key,
+            parts,
+            sum(one.rows for one in parts),
+        )
+        if dataset.primary_key is None:
+            return manifest
+        current = await asyncio.to_thread(current_seqs, self._store.root, manifest)
+        return replace(manifest, rows=len(current))
+
+    async def manifest(self, organisation_id: str, dataset_id: str, snapshot_id: str) -> Manifest:
+        """Raises SnapshotNotFound when the snapshot's files are gone."""
+        folder = snapshot_folder(organisation_id, dataset_id, snapshot_id)
+        try:
+            return Manifest.from_bytes(await self._store.get_bytes(f"{folder}/{_MANIFEST}"))
+        except NotFound as exc:
+            raise SnapshotNotFound(f"Snapshot {snapshot_id} has no files.", snapshot_id=snapshot_id) from exc
+
+    async def snapshots(self, organisation_id: str, dataset_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
+        async with self._db.begin() as session:
+            await _find(session, organisation_id, dataset_id)
+            return await page(
+                session, select(Snapshot).where(Snapshot.dataset_id == dataset_id), Snapshot.id, limit, cursor, _snapshot
+            )
+
+    async def snapshot(self, organisation_id: str, dataset_id: str, snapshot_id: str) -> dict[str, Any]:
+        async with self._db.begin() as session:
+            await _find(session, organisation_id, dataset_id)
+            row = await session.get(Snapshot, snapshot_id)
+        if row is None or row.dataset_id != dataset_id:
+            raise SnapshotNotFound(f"Dataset {dataset_id} has no snapshot {snapshot_id}.", snapshot_id=snapshot_id)
+        return _snapshot(row)
+
+    async def rejects(self, organisation_id: str, dataset_id: str, snapshot_id: str) -> bytes:
+        """NDJSON.gz; raises NotFound when nothing was rejected, ArtifactExpired when it is gone."""
+        found = await self.snapshot(organisation_id, dataset_id, snapshot_id)
+        if not found["rejected"]:
+            raise NotFound(f"Nothing was rejected in snapshot {snapshot_id}.", snapshot_id=snapshot_id)
+        key = f"{snapshot_folder(organisation_id, dataset_id, snapshot_id)}/{_REJECTS}"
+        try:
+            return await self._store.get_bytes(key)
+        except NotFound as exc:
+            raise ArtifactExpired(f"The rejects of snapshot {snapshot_id} have expired.") from exc
+
+
+async def _find(session: AsyncSession, organisation_id: str, dataset_id: str) -> Dataset:
+    row = await session.get(Dataset, dataset_id)
+    if row is None or row.organisation_id != organisation_id or row.deleted_at is not None:
+        raise DatasetNotFound(f"There is no dataset {dataset_id}.", dataset_id=dataset_id)
+    return row
+
+
+async def _take_numbers(session: AsyncSession, dataset_id: str, count: int) -> int:
+    """The first of `count` running numbers that are now this append's."""
+    await session.execute(update(Dataset).where(Dataset.id == dataset_id).values(next_seq=Dataset.next_seq + count))
+    last: int | None = await session.scalar(select(Dataset.next_seq).where(Dataset.id == dataset_id))
+    return int(last or 0) - count
+
+
+def _dataset(row: Dataset, active: Snapshot | None, index: IndexRow | None) -> dict[str, Any]:
+    inferred = {name: role.value for name, role in infer_roles(row.fields).items()}
+    return {
+        "dataset_id": row.id,
+        "name": row.name,
+        "schema": row.fields,
+        "primary_key": row.primary_key,
+        "roles": {**inferred, **row.roles},
+        "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
+        "latest_snapshot_id": row.head_snapshot_id,
+        "active_snapshot_id": row.active_snapshot_id,
+        "rows": active.rows if active else None,
+        "index_status": index.state if index else None,
+    }
+
+
+def _snapshot(row: Snapshot) -> dict[str, Any]:
+    return {
+        "snapshot_id": row.id,
+        "dataset_id": row.dataset_id,
+        "parent_id": row.parent_id,
+        "state": row.state,
+        "rows": row.rows,
+        **row.dq,
+        "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
+    }
