@@ -181,7 +181,12 @@ class DatasetService:
         async with self._db.begin() as session:
             await _find(session, organisation_id, dataset_id)
             return await page(
-                session, select(Snapshot).where(Snapshot.dataset_id == dataset_id), Snapshot.id, limit, cursor, _snapshot
+                session,
+                select(Snapshot).where(Snapshot.dataset_id == dataset_id),
+                Snapshot.id,
+                limit,
+                cursor,
+                _snapshot,
             )
 
     async def snapshot(self, organisation_id: str, dataset_id: str, snapshot_id: str) -> dict[str, Any]:

@@ -39,9 +39,7 @@ class Ingested:
         return pa.Table.from_arrays(columns, schema=schema)
 
 
-def ingest(
-    records: Sequence[Mapping[str, Any]], fields: Mapping[str, str], primary_key: str | None
-) -> Ingested:
+def ingest(records: Sequence[Mapping[str, Any]], fields: Mapping[str, str], primary_key: str | None) -> Ingested:
     """Coerces every record; a rejected one keeps its place (`row`, from 1) and all of its reasons."""
     rows: list[dict[str, Any]] = []
     rejects: list[dict[str, Any]] = []

@@ -1,0 +1,77 @@
+"""The one composition root, for API, workers and CLI alike: settings in, connected services out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from opensearchpy import AsyncOpenSearch
+
+from app.config import Settings
+from app.db.indices import IndexRepository
+from app.db.session import Database
+from app.files.store import LocalFileStore
+from app.profiles import load_profiles
+from app.queue import ArqQueue
+from app.search.client import Endpoint
+from app.search.retrieval import OpenSearchCandidateIndex
+from app.services.activation import ActivationService
+from app.services.batches import BatchService
+from app.services.datasets import DatasetService
+from app.services.index_verify import Verifier
+from app.services.jobs import JobService
+from app.services.keys import KeyService
+from app.services.match import MatchService
+from app.services.match_targets import MatchTargets
+from app.services.runner import JobRunner
+
+
+@dataclass(slots=True)
+class Services:
+    """All use cases of a process, and what they are connected to."""
+
+    settings: Settings
+    db: Database
+    search: AsyncOpenSearch
+    queue: ArqQueue
+    keys: KeyService
+    datasets: DatasetService
+    jobs: JobService
+    match: MatchService
+    batches: BatchService
+    activation: ActivationService
+    runner: JobRunner
+
+    async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
+        await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
+
+    async def repair(self) -> None:
+        await self.activation.repair()
+
+    def checks(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        """By name of a dependency, a call that raises when it does not answer."""
+        return {"database": self.db.ping, "search": self.search.info, "queue": self.queue.ping}
+
+    async def close(self) -> None:
+        await self.search.close()
+        await self.queue.close()
+        await self.db.close()
+
+
+async def build(settings: Settings) -> Services:
+    """Connects everything; raises InternalError when a profile cannot be right. Engines may still be away."""
+    load_profiles()
+    db = Database(settings.database_url)
+    await db.migrate()
+    store = LocalFileStore(settings.store_dir)
+    search = Endpoint.from_settings(settings).async_client(settings.opensearch_timeout_ms)
+    index = OpenSearchCandidateIndex(search)
+    queue = ArqQueue(settings.redis_url)
+    jobs = JobService(db, queue)
+    datasets = DatasetService(db, store)
+    match = MatchService(index, MatchTargets(IndexRepository(db), store))
+    batches = BatchService(match, jobs)
+    activation = ActivationService(db, store, datasets, jobs, Verifier(index), settings)
+    runner = JobRunner(jobs, queue, {"activate": activation.run, "match_batch": batches.run})
+    keys = KeyService(db, settings.key_hash_secret.get_secret_value())
+    return Services(settings, db, search, queue, keys, datasets, jobs, match, batches, activation, runner)

@@ -1,0 +1,78 @@
+"""The indices of snapshots in SQL: which one serves, which are kept for rollback, which are being built."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Dataset, IndexRow, JobRow, Snapshot
+from app.db.session import Database
+from app.errors import DatasetNotFound, SnapshotNotActive, SnapshotNotFound
+
+KEPT = ("ready", "active")
+
+
+class IndexRepository:
+    """Answers `app.services.match_targets.ServingIndices`, and what activation asks."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def of_snapshot(self, organisation_id: str, snapshot_id: str) -> IndexRow:
+        """The kept index of a snapshot; raises SnapshotNotFound or SnapshotNotActive."""
+        async with self._db.begin() as session:
+            snapshot = await session.get(Snapshot, snapshot_id)
+            dataset = await session.get(Dataset, snapshot.dataset_id) if snapshot else None
+            if snapshot is None or snapshot.organisation_id != organisation_id or dataset is None or dataset.deleted_at:
+                raise SnapshotNotFound(f"There is no snapshot {snapshot_id}.", snapshot_id=snapshot_id)
+            found = await kept_index(session, snapshot_id)
+        if found is None:
+            raise _not_active(snapshot_id, snapshot.dataset_id)
+        return found
+
+    async def of_dataset(self, organisation_id: str, dataset_id: str) -> IndexRow:
+        """The active index of a dataset; raises DatasetNotFound or SnapshotNotActive."""
+        async with self._db.begin() as session:
+            dataset = await session.get(Dataset, dataset_id)
+            if dataset is None or dataset.organisation_id != organisation_id or dataset.deleted_at:
+                raise DatasetNotFound(f"There is no dataset {dataset_id}.", dataset_id=dataset_id)
+            active = dataset.active_snapshot_id
+            found = await kept_index(session, active) if active else None
+        if found is None:
+            raise _not_active(dataset.head_snapshot_id, dataset_id)
+        return found
+
+    async def abandoned(self) -> list[IndexRow]:
+        """Indices under construction whose job has ended or is gone."""
+        alive = select(JobRow.id).where(JobRow.state.in_(("queued", "running")))
+        async with self._db.begin() as session:
+            rows = await session.scalars(select(IndexRow).where(IndexRow.state == "building"))
+            jobs = set(await session.scalars(alive))
+            return [row for row in rows if row.id.partition(".")[0] not in jobs]
+
+    async def of_job(self, job_id: str) -> list[IndexRow]:
+        """Indices that earlier attempts of an activation job left under construction."""
+        async with self._db.begin() as session:
+            building = IndexRow.id.startswith(f"{job_id}."), IndexRow.state == "building"
+            return list(await session.scalars(select(IndexRow).where(*building)))
+
+    async def set_state(self, name: str, state: str) -> None:
+        async with self._db.begin() as session:
+            row = await session.scalar(select(IndexRow).where(IndexRow.name == name))
+            if row is not None:
+                row.state = state
+
+
+async def kept_index(session: AsyncSession, snapshot_id: str) -> IndexRow | None:
+    """The newest index of a snapshot that can serve."""
+    kept = IndexRow.snapshot_id == snapshot_id, IndexRow.state.in_(KEPT)
+    found: IndexRow | None = await session.scalar(select(IndexRow).where(*kept).order_by(IndexRow.id.desc()).limit(1))
+    return found
+
+
+def _not_active(snapshot_id: str | None, dataset_id: str) -> SnapshotNotActive:
+    how = f'POST /api/v2/datasets/{dataset_id}/activate with {{"snapshot_id": "{snapshot_id}"}}'
+    message = f"Snapshot {snapshot_id} has no index. Activate it: {how}."
+    if snapshot_id is None:
+        message = f"Dataset {dataset_id} has no snapshot yet; append records, then activate."
+    return SnapshotNotActive(message, dataset_id=dataset_id, snapshot_id=snapshot_id)
