@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import orjson
 from arq import cron, func
+from arq.typing import WorkerCoroutine
 
 from app.bootstrap import build
 from app.config import Settings
@@ -28,14 +30,19 @@ async def _stop(context: dict[str, Any]) -> None:
     await context["services"].close()
 
 
+def _task(function: Callable[..., Awaitable[None]]) -> WorkerCoroutine:
+    """arq's own type of a task asks for more than it calls."""
+    return cast(WorkerCoroutine, function)
+
+
 def worker_settings() -> type[Any]:
     """The settings class that arq reads, made from the environment."""
+    broker = redis_settings(Settings().redis_url)
 
     class WorkerSettings:
-        functions = (func(run_job, timeout=_JOB_TIMEOUT_S, keep_result=0, max_tries=1),)
-        cron_jobs = (cron(sweep, second=_SWEEP_SECONDS, run_at_startup=True, keep_result=0),)
+        functions = (func(_task(run_job), timeout=_JOB_TIMEOUT_S, keep_result=0, max_tries=1),)
+        cron_jobs = (cron(_task(sweep), second=_SWEEP_SECONDS, run_at_startup=True, keep_result=0),)
         queue_name = QUEUE_NAME
-        redis_settings_ = redis_settings(Settings().redis_url)
         on_startup = _start
         on_shutdown = _stop
         poll_delay = _POLL_DELAY_S
@@ -43,7 +50,6 @@ def worker_settings() -> type[Any]:
         job_serializer = orjson.dumps
         job_deserializer = orjson.loads
         handle_signals = True
+        redis_settings = broker
 
-    WorkerSettings.redis_settings = WorkerSettings.redis_settings_  # type: ignore[attr-defined]
-    del WorkerSettings.redis_settings_
     return WorkerSettings

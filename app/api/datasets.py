@@ -28,7 +28,7 @@ async def create_dataset(body: CreateDatasetBody, services: ServicesDep, who: Wr
 
 @router.get("", summary="List datasets")
 async def list_datasets(services: ServicesDep, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Response:
-    return json_response(await services.datasets.list(who.organisation_id, limit, cursor))
+    return json_response(await services.datasets.list_page(who.organisation_id, limit, cursor))
 
 
 @router.get("/{dataset_id}", summary="Read a dataset")

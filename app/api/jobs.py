@@ -18,7 +18,7 @@ Canceller = Annotated[Principal, caller("jobs:cancel")]
 
 @router.get("", summary="List jobs, newest first")
 async def list_jobs(services: ServicesDep, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Response:
-    return json_response(await services.jobs.list(who.organisation_id, limit, cursor))
+    return json_response(await services.jobs.list_page(who.organisation_id, limit, cursor))
 
 
 @router.get("/{job_id}", summary="Read a job")

@@ -13,7 +13,7 @@ KEPT = ("ready", "active")
 
 
 class IndexRepository:
-    """Answers `app.services.match_targets.ServingIndices`, and what activation asks."""
+    """What matching and activation ask of the indices' records of account."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

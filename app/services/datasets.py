@@ -56,7 +56,7 @@ class DatasetService:
             session.add(row)
         return _dataset(row, None, None)
 
-    async def list(self, organisation_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
+    async def list_page(self, organisation_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
         query = select(Dataset).where(Dataset.organisation_id == organisation_id, Dataset.deleted_at.is_(None))
         async with self._db.begin() as session:
             return await page(session, query, Dataset.id, limit, cursor, lambda row: _dataset(row, None, None))

@@ -159,7 +159,7 @@ def _rows(content: bytes, task: WorkerTask) -> tuple[list[str], list[dict[str, A
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    values = column.to_pylist()
+    values: list[Any] = column.to_pylist()
     if pa.types.is_timestamp(column.type):
         return [None if value is None else timestamp_text(value) for value in values]
     return values

@@ -77,7 +77,7 @@ class JobService:
     async def get(self, organisation_id: str, job_id: str) -> dict[str, Any]:
         return _answer(await self._find(organisation_id, job_id))
 
-    async def list(self, organisation_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
+    async def list_page(self, organisation_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
         query = select(JobRow).where(JobRow.organisation_id == organisation_id)
         async with self._db.begin() as session:
             return await page(session, query, JobRow.id, limit, cursor, _answer)

@@ -6,8 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from app.db.indices import IndexRepository
+from app.db.models import IndexRow
 from app.errors import InvalidSchema, SnapshotNotActive
 from app.files.bundle import FILES, META, Bundle
 from app.ports import FileStore
@@ -29,28 +30,21 @@ class MatchTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class ServingIndex:
+class _Serving:
     """A kept index, as the records of account know it."""
 
     snapshot_id: str
     name: str
 
 
-class ServingIndices(Protocol):
-    """Looks up kept indices; raises SnapshotNotFound, DatasetNotFound or SnapshotNotActive (saying how to activate)."""
-
-    async def of_snapshot(self, organisation_id: str, snapshot_id: str) -> ServingIndex: ...
-    async def of_dataset(self, organisation_id: str, dataset_id: str) -> ServingIndex: ...
-
-
 class MatchTargets:
     """Resolves targets; one per process."""
 
-    def __init__(self, indices: ServingIndices, store: FileStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, indices: IndexRepository, store: FileStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._indices = indices
         self._store = store
         self._clock = clock
-        self._known: dict[tuple[str, str], tuple[float, ServingIndex]] = {}
+        self._known: dict[tuple[str, str], tuple[float, _Serving]] = {}
         self._bundles: OrderedDict[str, Bundle] = OrderedDict()
 
     async def resolve(self, organisation_id: str, snapshot_id: str | None, dataset_id: str | None) -> MatchTarget:
@@ -72,18 +66,19 @@ class MatchTargets:
         return MatchTarget(serving.snapshot_id, serving.name, await self._bundle(serving))
 
     async def _remembered(
-        self, key: tuple[str, str], ttl_s: float, look_up: Callable[[], Awaitable[ServingIndex]]
-    ) -> ServingIndex:
+        self, key: tuple[str, str], ttl_s: float, look_up: Callable[[], Awaitable[IndexRow]]
+    ) -> _Serving:
         now = self._clock()
         found = self._known.get(key)
         if found is not None and found[0] > now:
             return found[1]
-        serving = await look_up()
+        row = await look_up()
+        serving = _Serving(row.snapshot_id, row.name)
         self._known = {k: v for k, v in self._known.items() if v[0] > now}
         self._known[key] = (now + ttl_s, serving)
         return serving
 
-    async def _bundle(self, serving: ServingIndex) -> Bundle:
+    async def _bundle(self, serving: _Serving) -> Bundle:
         bundle = self._bundles.get(serving.name)
         if bundle is not None:
             self._bundles.move_to_end(serving.name)

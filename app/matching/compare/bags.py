@@ -131,7 +131,8 @@ def _align(features: Floats, pairs: Floats, query_bits: Floats, row_bits: Floats
 def _partner_bits(pairs: Floats, row_bits: Floats) -> Floats:
     """Information of the row's word that each query word aligned with; shape (query tokens, rows)."""
     chosen = pairs.argmax(axis=2)
-    return row_bits[np.arange(row_bits.shape[0])[None, :], chosen]
+    found: Floats = row_bits[np.arange(row_bits.shape[0])[None, :], chosen]
+    return found
 
 
 def _whole_strings(features: Floats, query: Bag, rows: Sequence[Bag]) -> None:

@@ -1,0 +1,56 @@
+# The same commands for a person and for CI. Everything installs into .venv; nothing else of the machine is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+N ?= 100000
+
+.PHONY: install check test bench quality demo up down format lock
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked dependencies into $(VENV) …"
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python -r requirements.lock && \
+		uv pip install --quiet --python $(BIN)/python --no-deps -e . ; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . ; \
+	fi
+	@touch $@
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install
+	$(BIN)/pytest
+
+bench: install up
+	$(BIN)/python -m bench.run --records $(N)
+
+quality: install up
+	$(BIN)/python -m bench.quality $(SETS)
+
+up: install
+	$(BIN)/foundryops-server up --detach
+
+down: install
+	$(BIN)/foundryops-server down
+
+demo: install up
+	$(BIN)/foundryops-server demo
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Regenerates requirements.lock; it names versions only, no index.
+lock:
+	uv pip compile --quiet --universal --extra dev --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
+		--output-file requirements.lock pyproject.toml
