@@ -7,5 +7,5 @@ class StackError(Exception):
     """A part cannot start or stop; `str()` of it is what the command prints."""
 
 
-class StopRequested(Exception):  # noqa: N818 - not an error: somebody asked the supervisor to end
+class StopRequested(Exception):
     """SIGTERM or SIGINT arrived while waiting."""

@@ -18,7 +18,7 @@ _PRIVATE = 0o600
 _SECRET_BYTES = 32
 
 
-class AlreadyRunning(StackError):  # noqa: N818 - says what is, reads better
+class AlreadyRunning(StackError):
     """Another supervisor holds this folder; `pid` is its process id, if known."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:

@@ -54,7 +54,8 @@ class Slot:
 
 
 _ALIAS = re.compile(
-    r".*\b(alias(es)?|aka|also|dba|doing|legal|trad(e|ing)|former|short|other|alt|alternative|native|english|local|label|acronym|name ?\d)\b.*"
+    r".*\b(alias(es)?|aka|also|dba|doing|legal|trad(e|ing)|former|short|other|alt|alternative|native|english|local"
+    r"|label|acronym|name ?\d)\b.*"
 )
 _TITLE = re.compile(r".*\b(title|name|product|item|subject)\b.*")
 _PRODUCT = re.compile(r"price|description|abv|style|sku|model( ?no)?|brand|manufacturer|upc|isbn")
