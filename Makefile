@@ -38,7 +38,7 @@ quality: install up
 	$(BIN)/python -m bench.quality $(SETS)
 
 up: install
-	$(BIN)/foundryops-server up --detach
+	@$(BIN)/foundryops-server status 2>/dev/null || $(BIN)/foundryops-server up --detach
 
 down: install
 	$(BIN)/foundryops-server down

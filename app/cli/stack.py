@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from app.config import Settings
 from app.embedded.errors import StackError
@@ -93,16 +92,20 @@ def plain_errors() -> Iterator[None]:
 
 
 def show(connection: dict[str, Any]) -> None:
-    """The URLs, the key and the processes of a running stack."""
-    table = Table(show_header=False, box=None)
-    rows = {"api": "base_url", "key": "api_key", "opensearch": "opensearch_url", "valkey": "valkey_url"}
-    table.add_row("state", str(connection.get("state", "starting")))
-    for label, name in rows.items():
-        if name in connection:
-            table.add_row(label, str(connection[name]))
+    """The URLs, the key and the processes of a running stack, a line each."""
     pids = connection.get("pids", {})
-    table.add_row("processes", ", ".join(f"{part} {pid}" for part, pid in pids.items()))
-    Console(soft_wrap=True, highlight=False).print(table)
+    rows = {
+        "state": connection.get("state", "starting"),
+        "api": connection.get("base_url"),
+        "key": connection.get("api_key"),
+        "metrics": connection.get("metrics_url"),
+        "opensearch": connection.get("opensearch_url"),
+        "valkey": connection.get("valkey_url"),
+        "processes": ", ".join(f"{part} {pid}" for part, pid in pids.items()) or None,
+    }
+    for label, value in rows.items():
+        if value is not None:
+            typer.echo(f"{label:<11} {value}")
 
 
 def jar_cache(settings: Settings) -> JarCache:

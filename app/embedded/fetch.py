@@ -59,21 +59,26 @@ def _fetch_one(jar: LockedJar, cache: JarCache, advance: Callable[[int], object]
     for _ in range(ATTEMPTS):
         for url in jar_urls(jar, repository_url):
             try:
-                response = http.get(url, stream=True, timeout=_TIMEOUT_S)
-                if response.status_code == 200:
-                    content = bytearray()
-                    for chunk in response.iter_content(_CHUNK_BYTES):
-                        content += chunk
-                        advance(len(chunk))
-                    cache.keep(jar, bytes(content))
-                    return
-                failure = f"the repository answered {response.status_code}"
+                cache.keep(jar, _download(url, advance))
+                return
             except OSError as exc:  # requests' own errors are OSErrors
                 failure = _plain(exc)
     raise StackError(
         f"cannot download {jar.coordinate}: {failure}. The first start needs the network to fetch OpenSearch's "
         f"jars ({cache.folder} keeps them for all later starts and other clones)"
     )
+
+
+def _download(url: str, advance: Callable[[int], object]) -> bytes:
+    """The whole body, counted as it comes; raises OSError, also for an answer other than 200."""
+    with http.get(url, stream=True, timeout=_TIMEOUT_S) as response:
+        if response.status_code != 200:
+            raise OSError(f"the repository answered {response.status_code}")
+        content = bytearray()
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            content += chunk
+            advance(len(chunk))
+        return bytes(content)
 
 
 def jar_urls(jar: LockedJar, repository_url: str | None = None) -> list[str]:
@@ -90,7 +95,7 @@ def _plain(exc: OSError) -> str:
     text = str(exc).lower()
     if "resolve" in text or "name or service" in text or "unreachable" in text or "refused" in text:
         return "no connection to the repository"
-    return f"{type(exc).__name__}: {exc}"
+    return str(exc)
 
 
 def _bar(console: Console) -> Progress:
