@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 
 import structlog
+
+
+def frames_of(exc: BaseException) -> list[str]:
+    """Where an error happened, innermost last; its message stays out, because it may hold a record's values."""
+    return [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(exc.__traceback__)[-12:]]
 
 
 def configure_logging(level: str = "INFO") -> None:
@@ -34,5 +41,5 @@ def configure_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("opensearch", "uvicorn.access", "arq.worker"):
+    for noisy in ("opensearch", "uvicorn.access", "arq.worker", "alembic", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 
 import structlog
+from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.api.errors import envelope, error_response
 from app.api.identity import Identity, begin
@@ -35,14 +36,14 @@ class BodyTooLarge(Exception):
 class Edge:
     """Wraps the finished application; `limits` gives bytes by the path's ending, `default_limit` for all others."""
 
-    def __init__(self, app: ASGIApp, limits: Mapping[str, int], default_limit: int) -> None:
-        self._app = app
+    def __init__(self, app: FastAPI, limits: Mapping[str, int], default_limit: int) -> None:
+        self.application = app
         self._limits = dict(limits)
         self._default = default_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.application(scope, receive, send)
             return
         identity = begin(next((v for k, v in scope["headers"] if k == b"x-correlation-id"), None))
         structlog.contextvars.bind_contextvars(request_id=identity.request_id, correlation_id=identity.correlation_id)
@@ -67,7 +68,7 @@ class Edge:
             await error_response(broken)(scope, receive, answer)
             return
         try:
-            await self._app(scope, _replay(body, receive), answer)
+            await self.application(scope, _replay(body, receive), answer)
         except Exception as exc:
             log.error("request_failed", error_type=type(exc).__name__)
             if answer.status == 0:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from app import errors
 from app.api.identity import current
+from app.observability import frames_of
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +95,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def bug(request: Request, exc: Exception) -> Response:
-        log.error("unhandled_error", error_type=type(exc).__name__, exc_info=exc)
+        log.error("unhandled_error", error_type=type(exc).__name__, frames=frames_of(exc))
         return Response(envelope("INTERNAL", "Something went wrong on our side.", {}), 500, None, "application/json")
 
 
@@ -108,7 +109,12 @@ def _validation_error(found: Sequence[Mapping[str, Any]]) -> errors.FoundryOpsEr
         for error in found[:_MAX_LISTED_ERRORS]
     ]
     first = listed[0]
-    return errors.InvalidSchema(f"Field '{first['field']}': {first['message']}", **first, errors=listed)
+    return errors.InvalidSchema(
+        f"Field '{first['field']}': {first['message']}",
+        field=first["field"],
+        received=first["received"],
+        errors=listed,
+    )
 
 
 def _place(location: Sequence[Any]) -> str:

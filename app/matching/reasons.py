@@ -88,7 +88,7 @@ def slot_level(slot: SlotComparison, candidate: int) -> str | None:
         if row[BAG_FEATURES.index("exact")]:
             return "EXACT"
         covered = row[BAG_FEATURES.index("cover_query")] + row[BAG_FEATURES.index("cover_candidate")]
-        return "SIMILAR" if covered >= 0.8 else "DIFFERS"
+        return "SIMILAR" if covered >= 0.8 or row[BAG_FEATURES.index("joined_similar")] else "DIFFERS"
     names = {"exact": "EXACT", "close": "CLOSE", "near": "NEAR", "differ": "DIFFERS"}
     return next(names[name] for name, value in zip(SCALAR_FEATURES, row, strict=True) if value and name in names)
 

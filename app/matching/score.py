@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 BITS = 1.0 / math.log(2.0)
 """Nats to bits."""
 _MAX_NATS = 60.0
+_LEAST_ROWS = 64
+"""The model was fitted on no smaller master; below this the prior stays what it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Scores:
 
 def score(comparison: Comparison, model: ScoreModel, rows: int) -> Scores:
     """Scores every candidate of a comparison against a snapshot of `rows` records."""
-    prior = model.prior - model.prior_per_doubling * math.log2(max(rows, 2))
+    prior = model.prior - model.prior_per_doubling * math.log2(max(rows, _LEAST_ROWS))
     if not comparison.candidates:
         empty = np.zeros(0)
         return Scores(prior, np.zeros((0, 0)), empty, empty, empty)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from app.errors import FoundryOpsError, QueueUnavailable, Unavailable
+from app.observability import frames_of
 from app.ports import JobQueue
 from app.services.jobs import Job, JobService
 
@@ -41,7 +42,7 @@ class JobRunner:
             log.warning("job_failed", code=exc.code)
             await self._jobs.fail(job.id, exc.code, exc.message, exc.details)
         except Exception as exc:
-            log.error("job_crashed", error_type=type(exc).__name__, exc_info=exc)
+            log.error("job_crashed", error_type=type(exc).__name__, frames=frames_of(exc))
             await self._jobs.fail(job.id, "INTERNAL", "Something went wrong on our side.", {})
         finally:
             heart.cancel()
