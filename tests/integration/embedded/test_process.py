@@ -35,7 +35,7 @@ def first_number(log: Path) -> int:
 def test_children_and_grandchildren_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     command = [sys.executable, "-c", PARENT, str(log)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.getcwd()}) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(Path.cwd())}) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         grandchild = first_number(log)
