@@ -56,7 +56,7 @@ def test_every_image_is_pinned_or_built_here(service: str) -> None:
 def test_the_image_of_opensearch_has_the_phonetic_plugin_of_the_embedded_version() -> None:
     image = (ROOT / "docker" / "opensearch.Dockerfile").read_text("utf-8")
     lock = (ROOT / "app" / "embedded" / "jars.lock").read_text("utf-8")
-    version = re.search(r"analysis-phonetic:([\d.]+)", lock)
+    version = re.search(r"plugin:analysis-phonetic:(?:jar:)?([\d.]*\d)", lock)
     assert version is not None
     assert f"opensearch:{version[1]}" in image
     assert "analysis-phonetic" in image
