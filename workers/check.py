@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import cast
 
 from arq.worker import check_health
 
 from workers.settings import worker_settings
 
 if __name__ == "__main__":
-    sys.exit(cast(int, check_health(worker_settings())))
+    sys.exit(check_health(worker_settings()))
