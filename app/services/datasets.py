@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,11 +17,21 @@ from app.db.models import Dataset, IndexRow, Snapshot, now
 from app.db.paging import page
 from app.db.session import Database
 from app.errors import ArtifactExpired, DatasetNotFound, NotFound, SnapshotNotFound
-from app.files.snapshots import Manifest, Part, arrow_schema, current_seqs, snapshot_folder, write_part
+from app.files.snapshots import (
+    Manifest,
+    Part,
+    arrow_schema,
+    count_current,
+    key_hashes,
+    keys_file,
+    snapshot_folder,
+    write_part,
+)
 from app.files.store import LocalFileStore
 from app.ids import Prefix, new_id
 from app.matching.roles import infer_roles
 from app.services.ingest import Ingested, ingest, write_rejects
+from app.services.memory import release_memory
 
 _MANIFEST = "manifest.json"
 _REJECTS = "rejects.ndjson.gz"
@@ -90,14 +101,17 @@ class DatasetService:
         async with self._db.begin() as session:
             dataset = await _find(session, organisation_id, dataset_id)
         taken = await asyncio.to_thread(ingest, records, dataset.fields, dataset.primary_key)
-        return await self._add_snapshot(dataset, taken)
+        try:
+            return await self._add_snapshot(dataset, taken)
+        finally:
+            await asyncio.to_thread(release_memory)
 
     async def _add_snapshot(self, dataset: Dataset, taken: Ingested) -> dict[str, Any]:
         snapshot_id = new_id(Prefix.SNAPSHOT)
         folder = snapshot_folder(dataset.organisation_id, dataset.id, snapshot_id)
         async with self._db.begin() as session:
             first = await _take_numbers(session, dataset.id, taken.accepted)
-        part = await self._write_part(folder, dataset.fields, taken, first)
+        part = await self._write_part(folder, dataset, taken, first)
         if taken.rejects:
             await self._store.put_bytes(f"{folder}/{_REJECTS}", await asyncio.to_thread(write_rejects, taken.rejects))
         dq = {
@@ -110,15 +124,21 @@ class DatasetService:
             pass
         return {"snapshot_id": snapshot_id, **dq}
 
-    async def _write_part(self, folder: str, fields: Mapping[str, str], taken: Ingested, first: int) -> Part | None:
+    async def _write_part(self, folder: str, dataset: Dataset, taken: Ingested, first: int) -> Part | None:
         if not taken.accepted:
             return None
-        table = taken.table(arrow_schema(dict(fields)), first)
+        primary_key = dataset.primary_key
+        table = taken.table(arrow_schema(dict(dataset.fields)), first)
         with tempfile.TemporaryDirectory(prefix="foundryops-") as scratch:
             path = Path(scratch) / "part.parquet"
             digest = await asyncio.to_thread(write_part, table, path)
             await self._store.put(f"{folder}/part.parquet", path)
-        return Part(f"{folder}/part.parquet", taken.accepted, digest)
+            part = Part(f"{folder}/part.parquet", taken.accepted, digest)
+            if primary_key is not None:
+                keys = key_hashes(*taken.keys(primary_key))
+                np.save(Path(scratch) / "keys.npy", keys)
+                await self._store.put(keys_file(part), Path(scratch) / "keys.npy")
+        return part
 
     async def _link(
         self, dataset: Dataset, snapshot_id: str, folder: str, part: Part | None, dq: dict[str, Any]
@@ -166,8 +186,10 @@ class DatasetService:
         )
         if dataset.primary_key is None:
             return manifest
-        current = await asyncio.to_thread(current_seqs, self._store.root, manifest)
-        return replace(manifest, rows=len(current))
+        return replace(manifest, rows=await asyncio.to_thread(self._count, manifest))
+
+    def _count(self, manifest: Manifest) -> int:
+        return count_current([np.load(self._store.path(keys_file(part))) for part in manifest.parts])
 
     async def manifest(self, organisation_id: str, dataset_id: str, snapshot_id: str) -> Manifest:
         """Raises SnapshotNotFound when the snapshot's files are gone."""

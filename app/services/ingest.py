@@ -29,6 +29,10 @@ class Ingested:
     def accepted(self) -> int:
         return len(self.rows)
 
+    def keys(self, primary_key: str) -> tuple[list[Any], list[bool]]:
+        """Primary keys and deletion marks of the accepted rows."""
+        return [row[primary_key] for row in self.rows], [row[DELETED] for row in self.rows]
+
     def table(self, schema: pa.Schema, first: int) -> pa.Table:
         """The accepted rows, numbered from `first`."""
         numbers = np.arange(first, first + self.accepted)
