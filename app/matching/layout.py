@@ -43,6 +43,8 @@ BAG_KINDS = frozenset(
 )
 """Compared token by token; all others value by value."""
 
+PERSON_KINDS = frozenset({Kind.PERSON, Kind.GIVEN, Kind.FAMILY})
+
 NAME_KINDS = frozenset({Kind.ORG, Kind.TITLE, Kind.PERSON, Kind.GIVEN, Kind.FAMILY})
 """What goes into the index's `name` field."""
 

@@ -17,6 +17,8 @@ class PlannedTerm:
     value: str
     boost: float = 1.0
     analyzed: bool = False
+    edits: int = 0
+    """Most edits between the term and what it finds; the first letter must be right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.matching.frequencies import TermFrequencies
+from app.matching.people import nicknames
 from app.matching.plan import PlannedTerm, RetrievalPlan
 from app.matching.prepare import IndexTerms
 from app.matching.text import STOP_WORDS, trigrams
@@ -44,7 +45,7 @@ class _Budget:
 _CHANNEL_BOOST = {
     "identifier": 2.0,
     "joined": 1.5,
-    "part": 1.5,
+    "part": 3.0,
     "acronym": 0.8,
     "label": 0.8,
     "trigram": 0.5,
@@ -55,8 +56,10 @@ _CHANNEL_BOOST = {
 _MAX_ACRONYM_CHARS = 8
 _MAX_PART_TOKENS = 24
 _LONGEST_PART = 6
-_MAX_PARTS = 60
+_MAX_PARTS = 150
 _KEYWORD_FIELDS = frozenset({"ids", "joined", "acronym"})
+_SHORT_TOKEN_CHARS = 6
+_MAX_FORMAL_NAMES = 4
 _FEW_POSTINGS = 8
 """A term of so few records must bring them among the candidates, whatever else matches: its boost is raised."""
 
@@ -69,7 +72,7 @@ def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: Retr
     tokens = list(query.name)
     for channel, field, namespace, terms, most in _cheap_channels(query, tokens):
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
-    clauses += _token_clauses(list(dict.fromkeys(tokens)), frequencies, budget, policy.tokens)
+    clauses += _token_clauses(list(dict.fromkeys(tokens)), frozenset(query.people), frequencies, budget, policy.tokens)
     grams = [gram for token in tokens if token not in STOP_WORDS for gram in trigrams(token)]
     for channel, field, namespace, terms, most in (
         ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
@@ -103,7 +106,7 @@ def _parts(tokens: Sequence[str]) -> list[str]:
 
 
 def _token_clauses(
-    tokens: Sequence[str], frequencies: TermFrequencies, budget: _Budget, most: int
+    tokens: Sequence[str], people: frozenset[str], frequencies: TermFrequencies, budget: _Budget, most: int
 ) -> list[tuple[PlannedTerm, ...]]:
     """One clause a token, with its sound as an alternative where the token itself is rare."""
     found = frequencies.lookup([f"name:{token}" for token in tokens])
@@ -112,10 +115,23 @@ def _token_clauses(
         if not budget.take(postings):
             break
         exact = PlannedTerm("token", "name", token)
-        sound = PlannedTerm("phonetic", "name.phonetic", token, 0.5, analyzed=True)
-        rare = postings <= max(20, frequencies.rows // 1000) and len(token) > 3 and token.isalpha()
-        clauses.append((exact, sound) if rare else (exact,))
+        formal = sorted(nicknames().get(token, frozenset()) - {token})[:_MAX_FORMAL_NAMES] if token in people else []
+        called = [PlannedTerm("nickname", "name", name, 0.7) for name in formal]
+        clauses.append((exact, *called, *_misspelt(token, postings, frequencies.rows)))
     return clauses
+
+
+def _misspelt(token: str, postings: int, rows: int) -> list[PlannedTerm]:
+    """Where a token is so rare that it may be a mistake: what sounds like it, and a short one's neighbours by one edit.
+
+    A short word shares no trigram with its misspelling when the mistake is in its middle.
+    """
+    if postings > max(20, rows // 1000) or len(token) < 4 or not token.isalpha():
+        return []
+    found = [PlannedTerm("phonetic", "name.phonetic", token, 0.5, analyzed=True)]
+    if postings <= 1 and len(token) <= _SHORT_TOKEN_CHARS:
+        found.append(PlannedTerm("spelling", "name", token, 0.5, edits=1))
+    return found
 
 
 def _rarest(

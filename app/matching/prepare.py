@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 
 from app.matching import values
-from app.matching.layout import BAG_KINDS, NAME_KINDS, Kind, Slot, slots_of
+from app.matching.layout import BAG_KINDS, NAME_KINDS, PERSON_KINDS, Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, organisation_name
 from app.matching.schema import MatchSchema
 from app.matching.text import STOP_WORDS, fold, fold_cached, trigrams
 
-NORMALISER_VERSION = "1"
+NORMALISER_VERSION = "2"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 Form = list[list[str] | None]
@@ -108,6 +108,8 @@ class IndexTerms:
     text: list[str] = field(default_factory=list)
     place: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    people: list[str] = field(default_factory=list)
+    """Those of `name` that are parts of persons' names; a query's may be nicknames."""
     counted: list[str] = field(default_factory=list)
     """Values that are counted but not indexed (city, country, region)."""
 
@@ -137,6 +139,8 @@ def _add_bag(terms: IndexTerms, kind: Kind, value: str) -> None:
     tokens = text.split()[:_MAX_INDEXED_TOKENS]
     if kind in NAME_KINDS:
         terms.name += tokens
+        if kind in PERSON_KINDS:
+            terms.people += tokens
         if kind in (Kind.ORG, Kind.TITLE):
             terms.joined += joined_forms(tokens)
         acronym = rest.partition("|")[2]
@@ -167,6 +171,10 @@ def _add_value(terms: IndexTerms, slot: Slot, value: str) -> None:
         terms.counted.append(f"number:{slot.fields[0]}:{value}")
     elif kind is Kind.IDENTIFIER:
         terms.ids.append(f"identifier:{value}")
+    elif kind is Kind.DATE:
+        terms.ids.append(f"date:{value}")
+        if len(value) == 8:  # a mistake in one part leaves the others
+            terms.ids += [f"month:{value[:6]}", f"anniversary:{value[4:]}", f"year_and_day:{value[:4]}{value[6:]}"]
     else:
         terms.ids.append(f"{kind.value}:{value}")
 

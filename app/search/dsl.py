@@ -9,6 +9,8 @@ from app.matching.plan import PlannedTerm, RetrievalPlan
 CHANNEL_SEPARATOR = "|"
 """A query's `_name` is `channel|field|value`; the channel comes back, the rest keeps names of one body apart."""
 
+_FUZZY = {"prefix_length": 1, "max_expansions": 30}
+
 
 def search_body(plan: RetrievalPlan, size: int, *, with_channels: bool = False) -> dict[str, Any]:
     """The body of one search: the best `size` ordinals, nothing else fetched."""
@@ -34,6 +36,8 @@ def _term(term: PlannedTerm, *, named: bool) -> dict[str, Any]:
         asked["boost"] = term.boost
     if named:
         asked["_name"] = CHANNEL_SEPARATOR.join((term.channel, term.field, term.value))
+    if term.edits:
+        return {"fuzzy": {term.field: {**asked, **_FUZZY, "fuzziness": term.edits}}}
     return {"match" if term.analyzed else "term": {term.field: asked}}
 
 

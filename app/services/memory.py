@@ -12,4 +12,6 @@ def release_memory() -> None:
     """Returns what Arrow and the C library keep for later; some milliseconds, so once per append, never per match."""
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

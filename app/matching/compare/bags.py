@@ -12,7 +12,7 @@ from rapidfuzz.distance import Indel
 
 from app.matching.compare.tokens import word_similarities
 from app.matching.frequencies import TermFrequencies
-from app.matching.layout import NAME_KINDS, Kind
+from app.matching.layout import NAME_KINDS, PERSON_KINDS, Kind
 from app.matching.rarity import token_bits
 
 Floats = npt.NDArray[np.float64]
@@ -40,12 +40,16 @@ BAG_FEATURES = (
     "query_within",
     "candidate_within",
     "little_shared",
+    "rarest_query_lost",
+    "rarest_candidate_lost",
+    "code_shared",
+    "codes_differ",
 )
-_PERSON_KINDS = frozenset({Kind.PERSON, Kind.GIVEN, Kind.FAMILY})
 _MAX_TOKENS = 40
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
 _LITTLE_BITS = 3.0
+_LEAST_CODE_CHARS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,15 @@ class Bag:
     @property
     def numbers(self) -> frozenset[str]:
         return frozenset(token for token in self.tokens if token.isdigit())
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Tokens of letters and digits: model numbers, serials."""
+        return frozenset(token for token in self.tokens if _is_code(token))
+
+
+def _is_code(token: str) -> bool:
+    return len(token) >= _LEAST_CODE_CHARS and any(c.isdigit() for c in token) and not token.isdigit()
 
 
 def parse_bag(value: str) -> Bag:
@@ -87,7 +100,7 @@ def compare_bags(kind: Kind, query: Bag, rows: Sequence[Bag], frequencies: TermF
     for r, row in enumerate(rows):
         index[r, : len(row.tokens)] = [place[token] for token in row.tokens]
     table = np.zeros((len(query.tokens), len(words) + 1), np.float64)
-    table[:, :-1] = word_similarities(query.tokens, words, persons=kind in _PERSON_KINDS)
+    table[:, :-1] = word_similarities(query.tokens, words, persons=kind in PERSON_KINDS)
     bits = np.minimum(token_bits([*query.tokens, *words], namespace_of(kind), frequencies), _CAP_BITS)
     query_bits, word_bits = bits[: len(query.tokens)], np.append(bits[len(query.tokens) :], 0.0)
     features = np.zeros((len(rows), len(BAG_FEATURES)))
@@ -123,6 +136,8 @@ def _align(features: Floats, pairs: Floats, query_bits: Floats, row_bits: Floats
         "query_within": ((lost_query == 0) & (lost_row > 0)).astype(np.float64),
         "candidate_within": ((lost_row == 0) & (lost_query > 0)).astype(np.float64),
         "little_shared": (matched < _LITTLE_BITS).astype(np.float64),
+        "rarest_query_lost": np.where(best > 0, 0.0, query_bits[:, None]).max(axis=0) / 10.0,
+        "rarest_candidate_lost": np.where((best_row > 0) | ~real, 0.0, row_bits).max(axis=1) / 10.0,
     }
     for name, column in columns.items():
         features[:, _AT[name]] = column
@@ -140,13 +155,15 @@ def _whole_strings(features: Floats, query: Bag, rows: Sequence[Bag]) -> None:
     similar = process.cdist([joined], [row.joined for row in rows], scorer=Indel.normalized_similarity)[0]
     features[:, _AT["joined_similar"]] = np.maximum(0.0, similar - 0.7) / 0.3
     features[:, _AT["joined_close"]] = np.maximum(0.0, similar - 0.9) / 0.1
-    numbers, ordered = query.numbers, sorted(query.tokens)
+    numbers, codes, ordered = query.numbers, query.codes, sorted(query.tokens)
     short = joined if len(query.tokens) <= 2 and 2 < len(joined) <= 8 else ""
     for r, row in enumerate(rows):
         if similar[r] >= 0.999 or (len(row.tokens) == len(ordered) and sorted(row.tokens) == ordered):
             features[r, _AT["exact"]] = 1.0
         if numbers and row.numbers:
             features[r, _AT["numbers_equal" if numbers == row.numbers else "numbers_differ"]] = 1.0
+        if codes and row.codes:
+            features[r, _AT["codes_differ" if codes.isdisjoint(row.codes) else "code_shared"]] = 1.0
         if (short and short == row.acronym) or (len(query.acronym) > 2 and query.acronym == row.joined):
             features[r, _AT["acronym"]] = 1.0
         if query.legal and row.legal:

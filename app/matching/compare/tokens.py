@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
+
+from app.matching.people import nicknames
 
 Similarities = npt.NDArray[np.float32]
 
@@ -20,19 +20,6 @@ _SHORT_PREFIX_SIMILARITY = 0.78
 _INITIAL_SIMILARITY = 0.76
 _NICKNAME_SIMILARITY = 0.9
 _LEAST_PREFIX_CHARS = 3
-
-
-@cache
-def nicknames() -> dict[str, frozenset[str]]:
-    """Given name -> the formal names that it may stand for, itself included."""
-    groups: dict[str, set[str]] = {}
-    for line in (files("app.matching.data") / "nicknames.txt").read_text("utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        formal, *short = line.split()
-        for name in (formal, *short):
-            groups.setdefault(name, set()).add(formal)
-    return {name: frozenset(formal) for name, formal in groups.items()}
 
 
 def word_similarities(left: Sequence[str], right: Sequence[str], *, persons: bool) -> Similarities:
