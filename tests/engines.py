@@ -53,7 +53,9 @@ def _containers() -> Iterator[Engines]:
     from testcontainers.core.image import DockerImage
     from testcontainers.core.wait_strategies import HttpWaitStrategy, PortWaitStrategy
 
-    with DockerImage(path=_ROOT, dockerfile_path="docker/opensearch.Dockerfile", tag="foundryops-opensearch:test") as image:
+    with DockerImage(
+        path=_ROOT, dockerfile_path="docker/opensearch.Dockerfile", tag="foundryops-opensearch:test"
+    ) as image:
         search = (
             DockerContainer(str(image))
             .with_env("discovery.type", "single-node")

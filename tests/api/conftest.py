@@ -15,10 +15,22 @@ from app.config import Settings
 from app.main import create_app
 
 COMPANIES = [
-    {"account_id": "a1", "name": "Acme Widgets Inc.", "website": "https://www.acme.com", "city": "Boston", "country": "US"},
+    {
+        "account_id": "a1",
+        "name": "Acme Widgets Inc.",
+        "website": "https://www.acme.com",
+        "city": "Boston",
+        "country": "US",
+    },
     {"account_id": "a2", "name": "Acme Widgets GmbH", "website": "acme.de", "city": "Berlin", "country": "DE"},
     {"account_id": "a3", "name": "Globex Corporation", "website": "globex.com", "city": "Springfield", "country": "US"},
-    {"account_id": "a4", "name": "Müller & Söhne KG", "website": "mueller-soehne.de", "city": "München", "country": "DE"},
+    {
+        "account_id": "a4",
+        "name": "Müller & Söhne KG",
+        "website": "mueller-soehne.de",
+        "city": "München",
+        "country": "DE",
+    },
     {"account_id": "a5", "name": "National Bank of Egypt", "website": "nbe.com.eg", "city": "Cairo", "country": "EG"},
     {"account_id": "a6", "name": "株式会社東京電力", "website": "tepco.co.jp", "city": "Tokyo", "country": "JP"},
     {"account_id": "a7", "name": "Reia 12 Fund LP", "website": None, "city": "Luxembourg", "country": "LU"},
@@ -69,7 +81,9 @@ async def api(
         _, key = await services.keys.create(organisation_id, "tests")
         transport = httpx2.ASGITransport(app=edge)
         headers = {"Authorization": f"Bearer {key}"}
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=headers, timeout=60) as client:
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://test", headers=headers, timeout=60
+        ) as client:
             yield Api(client, services, organisation_id, key)
 
 

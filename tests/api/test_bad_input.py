@@ -81,9 +81,7 @@ async def test_a_wrong_option_is_named(api: Api, companies: Snapshot, options: d
     ],
 )
 async def test_a_body_that_is_no_json(api: Api, raw: bytes) -> None:
-    response = await api.client.post(
-        "/api/v2/match/record", content=raw, headers={"Content-Type": "application/json"}
-    )
+    response = await api.client.post("/api/v2/match/record", content=raw, headers={"Content-Type": "application/json"})
     assert response.status_code in (400, 422), response.text
     assert response.json()["error"]["code"] in ("INVALID_REQUEST", "INVALID_SCHEMA")
 

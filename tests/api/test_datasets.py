@@ -55,7 +55,11 @@ async def test_the_published_example_gets_the_published_summary(api: Api) -> Non
 async def test_a_row_that_cannot_be_coerced_is_rejected_with_its_reasons(api: Api) -> None:
     dataset_id = await dataset(api, PEOPLE)
     summary = await append(
-        api, dataset_id, {"customer_id": "12.5", "name": "Acme", "created_at": "2024"}, {"customer_id": 2, "extra": 1}, {"name": "Ok"}
+        api,
+        dataset_id,
+        {"customer_id": "12.5", "name": "Acme", "created_at": "2024"},
+        {"customer_id": 2, "extra": 1},
+        {"name": "Ok"},
     )
     assert (summary["accepted"], summary["rejected"]) == (1, 2)
     response = await api.call("GET", f"/datasets/{dataset_id}/snapshots/{summary['snapshot_id']}/rejects")

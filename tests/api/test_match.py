@@ -31,9 +31,7 @@ async def match(api: Api, snapshot_id: str, record: dict[str, Any], **options: A
         ({"name": "Reia 13 Fund"}, "a8"),
     ],
 )
-async def test_a_lead_finds_its_account(
-    api: Api, companies: Snapshot, record: dict[str, Any], expected: str
-) -> None:
+async def test_a_lead_finds_its_account(api: Api, companies: Snapshot, record: dict[str, Any], expected: str) -> None:
     answer = await match(api, companies[1], record, threshold=0.0, top_n=1)
     assert answer["matches"][0]["record_id"] == expected
 
