@@ -8,6 +8,10 @@ from typing import Any, cast
 import orjson
 from arq import cron, func
 from arq.typing import WorkerCoroutine
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.bootstrap import build
 from app.config import Settings
@@ -18,6 +22,9 @@ _JOB_TIMEOUT_S = 6 * 3600
 _POLL_DELAY_S = 0.1
 _SWEEP_SECONDS = set(range(0, 60, 5))
 _MAX_JOBS = 4
+_FIRST_WAIT_S = 0.05
+_LONGEST_WAIT_S = 1.0
+_QUEUE_TRIES = 120
 
 
 async def _start(context: dict[str, Any]) -> None:
@@ -38,6 +45,10 @@ def _task(function: Callable[..., Awaitable[None]]) -> WorkerCoroutine:
 def worker_settings() -> type[Any]:
     """The settings class that arq reads, made from the environment."""
     broker = redis_settings(Settings().redis_url)
+    # A worker outlives a restart of the queue: what it is doing needs no queue.
+    broker.retry_on_error = [RedisConnectionError, RedisTimeoutError]
+    broker.retry = Retry(ExponentialBackoff(_LONGEST_WAIT_S, _FIRST_WAIT_S), _QUEUE_TRIES)
+    broker.conn_retries = _QUEUE_TRIES
 
     class WorkerSettings:
         functions = (func(_task(run_job), timeout=_JOB_TIMEOUT_S, keep_result=0, max_tries=1),)
