@@ -22,8 +22,11 @@ _BACKGROUND_RECORDS = 2_000.0
 """Weight of the background: as if this many records of the register were in the snapshot."""
 _UNSEEN_SHARE = 5e-6
 _VALUE_RECORDS = 20.0
-_VALUE_SHARE = 0.005
-"""Values other than words have no register: a new city, host or date is taken for one of 200."""
+_VALUE_SHARES = {"city": 2e-3, "region": 0.02, "country": 0.03, "postal": 5e-4, "number": 0.02, "date": 5e-5}
+"""Share of a value that nobody else in the snapshot has, by kind: guesses of how many values there are."""
+_UNIQUE_VALUE_SHARE = 1e-6
+_MAX_VALUE_BITS = 20.0
+"""Hosts, phones and identifiers are owned by one; beyond one in a million, mistakes decide and not chance."""
 
 
 @cache
@@ -44,9 +47,13 @@ def token_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequenci
     return np.maximum(bits, 0.0)
 
 
-def value_bits(terms: Sequence[str], frequencies: TermFrequencies) -> Floats:
-    """Information of each whole value (namespaced terms), in bits; shape (len(terms),)."""
-    found = frequencies.lookup(terms)
+def value_bits(kind: str, terms: Sequence[str], frequencies: TermFrequencies) -> Floats:
+    """Information of each whole value (namespaced terms of one kind), in bits; shape (len(terms),).
+
+    Counts the records that share the value beside the candidate itself: what it would take to agree by chance.
+    """
+    others = np.maximum(frequencies.lookup(terms) - 1, 0)
+    share = _VALUE_SHARES.get(kind, _UNIQUE_VALUE_SHARE)
     total = frequencies.rows + _VALUE_RECORDS
-    bits: Floats = -np.log2((found + _VALUE_RECORDS * _VALUE_SHARE) / total)
-    return np.maximum(bits, 0.0)
+    bits: Floats = -np.log2((others + _VALUE_RECORDS * share) / total)
+    return np.clip(bits, 0.0, _MAX_VALUE_BITS)

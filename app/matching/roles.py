@@ -10,7 +10,7 @@ from app.matching.text import fold
 from app.matching.values import date, host
 
 _BY_NAME: tuple[tuple[Role, str], ...] = (
-    (Role.EMAIL, r"e ?mails?|e mail|mail address|email address|.* email|email .*"),
+    (Role.EMAIL, r"e ?mails?|mail|mail address|email address|.* email|email .*"),
     (
         Role.DOMAIN,
         r"domains?|web ?sites?|urls?|home ?pages?|hosts?|web|www|.* (domain|website|url)|(domain|website) .*|web address",

@@ -11,7 +11,7 @@ import tldextract
 
 from app.matching.text import fold, fold_cached
 
-_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?(?://)?(?:[^/@]*@)?([^/:?#\s]+)")
+_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|//|mailto:)?(?:[^/@]*@)?([^/:?#\s]+)")
 _extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 

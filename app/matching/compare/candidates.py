@@ -117,7 +117,13 @@ def _compare_scalar_slot(
 ) -> SlotComparison:
     features = np.zeros((len(values), len(SCALAR_FEATURES)))
     pairs: list[tuple[str, str] | None] = [None] * len(values)
-    bits = dict(zip(wanted, value_bits([_term(slot, value) for value in wanted], frequencies).tolist(), strict=True))
+    bits = dict(
+        zip(
+            wanted,
+            value_bits(slot.kind.value, [_term(slot, value) for value in wanted], frequencies).tolist(),
+            strict=True,
+        )
+    )
     known: dict[tuple[str, ...], tuple[Level, str, str]] = {}
     for c, found in enumerate(values):
         if not found:

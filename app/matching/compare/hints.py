@@ -95,7 +95,7 @@ def _place_hints(
             own = " ".join(value.partition("|")[0] for value in form[name] or ())
             inside = [value for value in found if f" {value} " in padded and f" {value} " not in f" {own} "]
             if inside:
-                features[c, 4] = float(value_bits([f"city:{inside[0]}"], frequencies)[0]) / 10.0
+                features[c, 4] = float(value_bits("city", [f"city:{inside[0]}"], frequencies)[0]) / 10.0
             elif len(tokens) >= _LONG_NAME_TOKENS and not any(f" {value} " in padded for value in found):
                 features[c, 5] = 1.0
         owned = form[country] if named and country is not None else None

@@ -19,6 +19,8 @@ _PREFIX_SIMILARITY = 0.85
 _SHORT_PREFIX_SIMILARITY = 0.78
 _INITIAL_SIMILARITY = 0.76
 _NICKNAME_SIMILARITY = 0.9
+_SKELETON_SIMILARITY = 0.78
+_VOWELS = frozenset("aeiou")
 _LEAST_PREFIX_CHARS = 3
 
 
@@ -45,11 +47,27 @@ def word_similarities(left: Sequence[str], right: Sequence[str], *, persons: boo
 
 def _shortened(left: str, right: str, persons: bool) -> float:
     short, long = (left, right) if len(left) <= len(right) else (right, left)
-    if not long.startswith(short) or short.isdigit():
+    if short.isdigit():
         return 0.0
+    if not long.startswith(short):
+        return _SKELETON_SIMILARITY if _is_skeleton(short, long) else 0.0
     if len(short) >= _LEAST_PREFIX_CHARS:
         return _PREFIX_SIMILARITY if len(short) > _LEAST_PREFIX_CHARS else _SHORT_PREFIX_SIMILARITY
     return _INITIAL_SIMILARITY if persons and len(short) == 1 else 0.0
+
+
+def _is_skeleton(short: str, long: str) -> bool:
+    """Whether a word was shortened by leaving letters out: `strs` for stores, `biosolns` for biosolutions.
+
+    What stands after the part that both begin with must be consonants, in order, the last one the word's own.
+    """
+    if len(short) < _LEAST_PREFIX_CHARS or len(short) + 2 > len(long) or short[-1] != long[-1]:
+        return False
+    same = next(i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b)
+    if not _VOWELS.isdisjoint(short[same:]):
+        return False
+    rest = iter(long[same:])
+    return all(letter in rest for letter in short[same:])
 
 
 def _add_nicknames(table: Similarities, i: int, word: str, right: Sequence[str]) -> None:

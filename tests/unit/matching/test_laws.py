@@ -1,0 +1,119 @@
+"""Laws of the matching core that hold for any input."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.matching.compare import compare
+from app.matching.compare.scalars import COMPARATORS, Level
+from app.matching.compare.tokens import word_similarities
+from app.matching.frequencies import TermFrequencies, count_hashes, hash_terms, merge_counts
+from app.matching.layout import Kind, slots_of
+from app.matching.prepare import NORMALISERS, RecordPreparer
+from app.matching.reasons import reasons_for
+from app.matching.schema import FieldSpec, MatchSchema, Role
+from app.matching.score import BITS, Calibrator, score
+from app.matching.text import fold
+from app.profiles import find_profile
+
+WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=12)
+NAME = st.text(min_size=1, max_size=40)
+SCHEMA = MatchSchema(
+    (
+        FieldSpec("name", "string", Role.ORGANIZATION_NAME),
+        FieldSpec("website", "string", Role.DOMAIN),
+        FieldSpec("city", "string", Role.CITY),
+        FieldSpec("country", "string", Role.COUNTRY),
+    )
+)
+RECORD = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["Acme Widgets", "Acme Widget Group", "Globex", "NBE", "Reia 12 Fund", "Reia 13 Fund"]),
+        "website": st.sampled_from([None, "acme.com", "acme.de", "globex.com"]),
+        "city": st.sampled_from([None, "Boston", "Berlin", "Bosten"]),
+        "country": st.sampled_from([None, "US", "Germany"]),
+    }
+)
+NO_TERMS = TermFrequencies(1000, np.empty(0, np.uint64), np.empty(0, np.uint32))
+
+
+@given(st.text(max_size=200))
+def test_folded_text_is_ascii_and_folds_to_itself(text: str) -> None:
+    folded = fold(text)
+    assert folded.isascii()
+    assert fold(folded) == folded
+
+
+@given(st.lists(WORD, min_size=1, max_size=5), st.lists(WORD, min_size=1, max_size=5))
+def test_word_similarities_are_symmetric_and_bounded(left: list[str], right: list[str]) -> None:
+    table = word_similarities(left, right, persons=False)
+    assert ((table >= 0) & (table <= 1)).all()
+    assert np.allclose(table, word_similarities(right, left, persons=False).T)
+    assert np.allclose(np.diag(word_similarities(left, left, persons=False)), 1.0)
+
+
+@pytest.mark.parametrize("kind", sorted(COMPARATORS))
+@given(left=NAME, right=NAME)
+def test_comparators_are_symmetric_and_exact_on_equal_values(kind: Kind, left: str, right: str) -> None:
+    a, b = NORMALISERS[kind](left), NORMALISERS[kind](right)
+    if a and b:
+        assert COMPARATORS[kind](a, b) == COMPARATORS[kind](b, a)
+        assert COMPARATORS[kind](a, a) is Level.EXACT
+
+
+@given(RECORD)
+def test_preparing_twice_gives_the_same_form(record: dict[str, str]) -> None:
+    preparer = RecordPreparer(SCHEMA)
+    assert preparer.prepare(record).form == preparer.prepare(record).form
+    assert len(set(preparer.prepare(record).terms)) == len(preparer.prepare(record).terms)
+
+
+@given(RECORD, st.lists(RECORD, min_size=1, max_size=6))
+def test_reasons_and_prior_add_up_to_the_log_odds(record: dict[str, str], masters: list[dict[str, str]]) -> None:
+    preparer, model = RecordPreparer(SCHEMA), find_profile("balanced").model
+    comparison = compare(slots_of(SCHEMA), preparer.form(record), [preparer.form(one) for one in masters], NO_TERMS)
+    scores = score(comparison, model, 1000)
+    for c in range(len(masters)):
+        total = scores.prior * BITS + sum(r.weight_bits for r in reasons_for(comparison.slots, scores, model, c))
+        assert total == pytest.approx(scores.bits(c), abs=0.01)
+
+
+@given(RECORD, st.lists(RECORD, min_size=1, max_size=6), RECORD)
+def test_one_more_rival_never_raises_a_score(
+    record: dict[str, str], masters: list[dict[str, str]], rival: dict[str, str]
+) -> None:
+    preparer, model = RecordPreparer(SCHEMA), find_profile("balanced").model
+    form, forms = preparer.form(record), [preparer.form(one) for one in (*masters, rival)]
+    few = score(compare(slots_of(SCHEMA), form, forms[:-1], NO_TERMS), model, 1000)
+    more = score(compare(slots_of(SCHEMA), form, forms, NO_TERMS), model, 1000)
+    assert (more.score[:-1] <= few.score + 1e-12).all()
+
+
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=20))
+def test_a_calibrator_rises_and_its_inverse_takes_it_back(values: list[float]) -> None:
+    calibrator = find_profile("balanced").model.calibrator
+    ordered = np.sort(np.array(values))
+    calibrated = calibrator(ordered)
+    assert (np.diff(calibrated) >= 0).all()
+    for probability in (0.01, 0.2, 0.5, 0.9, 0.999):
+        back = calibrator(np.array([calibrator.inverse(probability)]))[0]
+        assert 1 / (1 + np.exp(-back)) == pytest.approx(probability, abs=1e-6)
+
+
+def test_a_calibrator_without_knots_changes_nothing() -> None:
+    assert Calibrator()(np.array([-3.0, 0.0, 4.0])).tolist() == [-3.0, 0.0, 4.0]
+
+
+@given(st.lists(st.lists(WORD, max_size=8), max_size=8))
+def test_frequencies_count_as_a_counter_does(records: list[list[str]]) -> None:
+    expected = Counter(term for record in records for term in set(record))
+    merged = merge_counts([count_hashes(hash_terms(sorted(set(record)))) for record in records])
+    frequencies = TermFrequencies.from_counts(len(records), *merged)
+    terms = sorted(expected)
+    assert frequencies.lookup(terms).tolist() == [expected[term] for term in terms]
+    assert frequencies.lookup(["not there at all"]).tolist() == [1]
