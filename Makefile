@@ -35,7 +35,7 @@ bench: install up
 	$(BIN)/python -m bench.run --records $(N)
 
 quality: install up
-	$(BIN)/python -m bench.quality $(SETS)
+	$(BIN)/python -m bench.quality --sets $(SETS)
 
 up: install
 	@$(BIN)/foundryops-server status 2>/dev/null || $(BIN)/foundryops-server up --detach

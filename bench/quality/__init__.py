@@ -1,0 +1,1 @@
+"""Quality on labelled sets, measured through the product: dataset → activate → match."""

@@ -1,0 +1,102 @@
+"""`python -m bench.quality --sets FOLDER [name …]`: loads every set into the running stack, matches its queries, prints all figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from app.client import Client
+from app.profiles import find_profile
+from bench.quality.figures import Outcome, figures
+from bench.quality.sets import LabelledSet, find_sets, read_set, shown
+
+RESULTS = Path(__file__).parent.parent / "results" / "quality.json"
+COLUMNS = (
+    "hit_at_1",
+    "hit_at_10",
+    "precision",
+    "recall",
+    "f1",
+    "recall_at_precision_99",
+    "no_match_unlinked",
+    "ece",
+    "brier",
+)
+_TOP = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=Path, required=True, help="folder of labelled sets")
+    parser.add_argument("--queries", type=int, default=1_000, help="queries a set, sampled")
+    parser.add_argument("--profile", help="for all sets; balanced, and leads_to_accounts for leads, when left out")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("names", nargs="*")
+    chosen = parser.parse_args()
+    found: dict[str, Any] = {}
+    with Client.from_connection(Path("var/connection.json")) as client:
+        for name, folder in find_sets(chosen.sets, chosen.names).items():
+            profile = chosen.profile or ("leads_to_accounts" if name == "finance_accounts" else "balanced")
+            labelled = read_set(folder, name)
+            outcome = measure(client, labelled, labelled.sample(chosen.queries), profile)
+            found[name] = {"profile": find_profile(profile).label} | figures(
+                outcome, find_profile(profile).match_threshold
+            )
+            print(name, {column: found[name][column] for column in COLUMNS}, flush=True)
+    chosen.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    _show(found)
+
+
+def measure(client: Client, labelled: LabelledSet, queries: Sequence[dict[str, str]], profile: str) -> Outcome:
+    """Matches the queries one by one against the set's master, loaded as a user would load it."""
+    dataset_id, snapshot_id = load(client, labelled)
+    rows = [
+        _outcome(client, snapshot_id, query, labelled.answers.get(query["id"], set()), profile) for query in queries
+    ]
+    client.call("DELETE", f"/datasets/{dataset_id}")
+    score, right, rank, answerable = (np.array(column) for column in zip(*rows, strict=True))
+    return Outcome(score, right, rank, answerable)
+
+
+def load(client: Client, labelled: LabelledSet) -> tuple[str, str]:
+    """Creates and activates the set's master; the ids of the dataset and the snapshot."""
+    schema = {"id": "string"} | dict.fromkeys(labelled.fields, "string")
+    body = {"name": labelled.name, "schema": schema, "primary_key": "id"}
+    dataset_id: str = client.call("POST", "/datasets", body)["dataset_id"]
+    records = [{name: row[name] or None for name in schema} for row in labelled.master]
+    snapshot_id = client.append(dataset_id, records)
+    job = client.call("POST", f"/datasets/{dataset_id}/activate", {"snapshot_id": snapshot_id})
+    client.wait(job["job_id"])
+    return dataset_id, snapshot_id
+
+
+def _outcome(
+    client: Client, snapshot_id: str, query: dict[str, str], answers: set[str], profile: str
+) -> tuple[float, bool, int, bool]:
+    record = shown(query)
+    if not record:
+        return 0.0, False, 0, bool(answers)
+    options = {"profile": profile, "threshold": 0, "top_n": _TOP}
+    matches = client.call("POST", "/match/record", {"snapshot_id": snapshot_id, "record": record, "options": options})
+    ids = [match["record_id"] for match in matches["matches"]]
+    rank = next((i for i, record_id in enumerate(ids, start=1) if record_id in answers), 0)
+    best = matches["matches"][0]["score"] if ids else 0.0
+    return best, rank == 1, rank, bool(answers)
+
+
+def _show(found: dict[str, Any]) -> None:
+    table = Table("set", *COLUMNS)
+    for name, row in found.items():
+        table.add_row(name, *("" if row[c] is None else f"{row[c]:.3f}" for c in COLUMNS))
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()

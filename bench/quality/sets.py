@@ -1,0 +1,75 @@
+"""Reads labelled sets: a folder with master.csv, queries.csv and gold.csv (query_id, master_id)."""
+
+from __future__ import annotations
+
+import csv
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+LABEL_COLUMNS = frozenset(
+    "id split qtype ops lang kind hardness freq schema case_group quality category notes source_key name_stripped".split()
+)
+"""What describes the label is never shown to the matcher."""
+
+FAMILIES = {
+    "lead": ("finance_accounts", "gen"),
+    "organisation": ("ror_", "universities_", "leipzig_"),
+    "person": ("febrl", "fake_", "historical_", "rldata"),
+    "product": ("abt_", "amazon_", "beer"),
+    "citation": ("dblp_", "cora"),
+    "place": ("fodors_", "chicago_", "orgs_"),
+}
+INCOMPLETE = frozenset({"beer", "name_bench_opensanctions"})
+"""Sets whose gold misses right answers: a wrong link may be right, so calibration and precision mean nothing there."""
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """`answers` gives for each query id the right master ids; a query without an entry has none."""
+
+    name: str
+    master: list[dict[str, str]]
+    queries: list[dict[str, str]]
+    answers: dict[str, set[str]]
+
+    @property
+    def fields(self) -> list[str]:
+        return [name for name in self.master[0] if name not in LABEL_COLUMNS]
+
+    def sample(self, count: int, seed: int = 0) -> list[dict[str, str]]:
+        chosen = list(self.queries)
+        random.Random(seed).shuffle(chosen)
+        return chosen[:count]
+
+
+def family_of(name: str) -> str:
+    """The kind of data of a set: sets of one family are left out of training together."""
+    for family, prefixes in FAMILIES.items():
+        if name.startswith(prefixes):
+            return family
+    return "names"
+
+
+def read_set(folder: Path, name: str) -> LabelledSet:
+    """Raises FileNotFoundError when the folder is not a labelled set."""
+    answers: dict[str, set[str]] = {}
+    for row in _rows(folder / "gold.csv"):
+        answers.setdefault(row["query_id"], set()).add(row["master_id"])
+    return LabelledSet(name, _rows(folder / "master.csv"), _rows(folder / "queries.csv"), answers)
+
+
+def find_sets(root: Path, wanted: list[str]) -> dict[str, Path]:
+    """All labelled sets under a folder by name (`autofj/Award`), or those of them that are named."""
+    found = {str(path.parent.relative_to(root)): path.parent for path in sorted(root.rglob("gold.csv"))}
+    return {name: path for name, path in found.items() if not wanted or name in wanted or name.split("/")[0] in wanted}
+
+
+def shown(row: dict[str, str]) -> dict[str, str]:
+    """What the matcher may see of a query: filled fields that do not describe the label."""
+    return {name: value for name, value in row.items() if value and name not in LABEL_COLUMNS}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
