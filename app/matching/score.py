@@ -100,7 +100,9 @@ def score(comparison: Comparison, model: ScoreModel, rows: int) -> Scores:
     competition = -model.competition * _others(own)
     log_odds = prior + slots.sum(axis=0) + competition
     calibrated = model.calibrator(np.clip(log_odds, -_MAX_NATS, _MAX_NATS))
-    return Scores(prior, slots, competition, log_odds, 1.0 / (1.0 + np.exp(-calibrated)))
+    probability = 1.0 / (1.0 + np.exp(-calibrated))
+    # Calibration looks at one candidate at a time: together they are still at most certain.
+    return Scores(prior, slots, competition, log_odds, probability / max(1.0, float(probability.sum())))
 
 
 def _others(log_odds: Floats) -> Floats:
