@@ -46,7 +46,7 @@ class MatchService:
     """Retrieves, reranks and shapes; raises SnapshotNotFound, SnapshotNotActive, InvalidSchema, SearchUnavailable."""
 
     def __init__(self, index: CandidateIndex, targets: MatchTargets) -> None:
-        self._index = index
+        self.index = index
         self._targets = targets
 
     async def match_record(
@@ -84,8 +84,8 @@ class MatchService:
         channels = options.return_explanations
         plans = [one.query.plan for one in asked]
         if len(plans) == 1:
-            return [await self._index.retrieve(target.index, plans[0], profile.candidates, with_channels=channels)]
-        return await self._index.retrieve_many(target.index, plans, profile.candidates, with_channels=channels)
+            return [await self.index.retrieve(target.index, plans[0], profile.candidates, with_channels=channels)]
+        return await self.index.retrieve_many(target.index, plans, profile.candidates, with_channels=channels)
 
     def _answer(
         self,
@@ -141,7 +141,7 @@ class MatchService:
         slots = slots_of(bundle.schema)
         asked = _ask(record, slots, profile, bundle, options)
         plan = asked.query.plan
-        candidates = await self._index.retrieve(target.index, plan, profile.candidates, with_channels=True)
+        candidates = await self.index.retrieve(target.index, plan, profile.candidates, with_channels=True)
         at = next((c for c, found in enumerate(candidates) if found.ordinal == ordinal), None)
         pool = candidates if at is not None else [*candidates, Retrieved(ordinal, 0.0)]
         position = at if at is not None else len(candidates)

@@ -1,4 +1,4 @@
-"""`python -m bench.quality --sets FOLDER [name …]`: loads sets into the running stack, matches their queries, prints the figures."""
+"""`python -m bench.quality --sets FOLDER [name …]`: loads sets into the running stack, matches their queries, prints figures."""
 
 from __future__ import annotations
 

@@ -1,0 +1,98 @@
+"""Turns labelled sets into training rows: the features of every candidate that the product's own path retrieves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+from scipy import sparse
+
+from app.bootstrap import Services
+from app.files.bundle import Bundle
+from app.matching.compare import Comparison, compare
+from app.matching.compare.candidates import feature_names
+from app.matching.layout import Kind, slots_of
+from app.matching.rerank import Query, prepare_query
+from app.profiles import find_profile
+from bench.quality.sets import LabelledSet, shown
+
+COLUMNS = tuple((kind, name) for kind in (*(k.value for k in Kind), "hint") for name in feature_names(kind))
+_FIRST = {kind: i for i, (kind, _) in reversed(list(enumerate(COLUMNS)))}
+_CHUNK = 50
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """`features` is (candidates, COLUMNS), `right` and `query` one entry a candidate; queries without candidates are left out."""
+
+    name: str
+    rows: int
+    features: sparse.csr_matrix
+    right: npt.NDArray[np.bool_]
+    query: npt.NDArray[np.int64]
+    answerable: npt.NDArray[np.bool_]
+    """One entry a query."""
+
+
+async def collect(
+    services: Services, organisation_id: str, labelled: LabelledSet, count: int, drop: float = 0.0
+) -> TrainingRows:
+    """Activates the set's master and compares `count` queries; each field but the first is dropped with probability `drop`."""
+    bundle = await _activated(services, organisation_id, labelled)
+    profile, slots = find_profile("balanced"), slots_of(bundle.schema)
+    queries = labelled.sample(count)
+    rng = random.Random(count)
+    kept = [_thinned(shown(query), drop, rng) for query in queries]
+    asked = [prepare_query(record, slots, profile, bundle.frequencies, {}) for record in kept]
+    found = await _retrieve(services, bundle, asked, profile.candidates)
+    blocks, right, owners = [], list[bool](), list[int]()
+    for q, (query, ordinals) in enumerate(zip(asked, found, strict=True)):
+        if not ordinals:
+            continue
+        forms = [orjson.loads(form) for form in bundle.forms.read_many(ordinals)]
+        blocks.append(sparse.csr_matrix(_matrix(compare(slots, query.form, forms, bundle.frequencies))))
+        answers = labelled.answers.get(queries[q]["id"], set())
+        records = (orjson.loads(record) for record in bundle.records.read_many(ordinals))
+        right += [record["record_id"] in answers for record in records]
+        owners += [q] * len(ordinals)
+    answerable = np.array([query["id"] in labelled.answers for query in queries])
+    return TrainingRows(
+        labelled.name, bundle.meta.rows, sparse.vstack(blocks).tocsr(), np.array(right), np.array(owners), answerable
+    )
+
+
+def _thinned(record: dict[str, str], drop: float, rng: random.Random) -> dict[str, str]:
+    return {name: value for i, (name, value) in enumerate(record.items()) if i == 0 or rng.random() >= drop}
+
+
+async def _activated(services: Services, organisation_id: str, labelled: LabelledSet) -> Bundle:
+    schema = {"id": "string"} | dict.fromkeys(labelled.fields, "string")
+    dataset = await services.datasets.create(organisation_id, labelled.name, schema, "id", {})
+    records = [{name: row[name] or None for name in schema} for row in labelled.master]
+    appended = await services.datasets.append(organisation_id, dataset["dataset_id"], records)
+    job = await services.jobs.create(
+        organisation_id, "activate", {"dataset_id": dataset["dataset_id"], "snapshot_id": appended["snapshot_id"]}
+    )
+    await services.runner.run(job["job_id"])
+    return (await services.match.resolve(organisation_id, appended["snapshot_id"], None)).bundle
+
+
+async def _retrieve(services: Services, bundle: Bundle, asked: Sequence[Query], candidates: int) -> list[list[int]]:
+    found: list[list[int]] = []
+    for start in range(0, len(asked), _CHUNK):
+        plans = [replace(query.plan) for query in asked[start : start + _CHUNK]]
+        answers = await services.match.index.retrieve_many(bundle.meta.index, plans, candidates)
+        found += [[candidate.ordinal for candidate in answer] for answer in answers]
+    return found
+
+
+def _matrix(comparison: Comparison) -> npt.NDArray[np.float32]:
+    features = np.zeros((comparison.candidates, len(COLUMNS)), np.float32)
+    for slot in comparison.slots:
+        first = _FIRST[slot.kind]
+        features[:, first : first + slot.features.shape[1]] += slot.features
+    return features

@@ -1,0 +1,107 @@
+"""Fits the score's weights: a conditional logit over each query's candidates with "none of them" as one more choice.
+
+McFadden 1974. The weight of a feature of a word-by-word kind is a shared part plus the kind's own; both are shrunk, so that a
+kind of which little was seen behaves like the others. Evidence keeps its sign: what is shared never opposes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.optimize import minimize
+
+from app.matching.layout import BAG_KINDS
+from bench.quality.collect import COLUMNS, TrainingRows
+
+Floats = npt.NDArray[np.float64]
+
+_BAGS = {kind.value for kind in BAG_KINDS}
+_SHARED = sorted({name for kind, name in COLUMNS if kind in _BAGS})
+_SUPPORT = frozenset(
+    "matched matched_first_bits exact cover_high joined_similar joined_close numbers_equal acronym exact_bits first_word "
+    "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared".split()
+)
+_OPPOSE = frozenset(
+    "unmatched_query unmatched_candidate unmatched_both numbers_differ little_shared legal_differs country_in_name_differs "
+    "city_missing_in_long_name codes_differ rarest_query_lost rarest_candidate_lost differ".split()
+)
+_SHRINKAGE = 2e-4
+_SHARED_SHRINKAGE = 0.2
+_ITERATIONS = 300
+
+
+def _spread() -> sparse.csr_matrix:
+    """(columns, parameters): a column's weight is its own parameter plus the shared one of its feature."""
+    own = [(j, j) for j in range(len(COLUMNS))]
+    shared = [(j, len(COLUMNS) + _SHARED.index(name)) for j, (kind, name) in enumerate(COLUMNS) if kind in _BAGS]
+    rows, columns = zip(*own, *shared, strict=True)
+    shape = (len(COLUMNS), len(COLUMNS) + len(_SHARED))
+    return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+
+
+def _bounds() -> list[tuple[float | None, float | None]]:
+    names = [name for _, name in COLUMNS] + _SHARED
+    signs = [(0.0, None) if n in _SUPPORT else (None, 0.0) if n in _OPPOSE else (None, None) for n in names]
+    return [*signs, (None, None), (0.0, 1.0)]
+
+
+def fit(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> dict[str, Any]:
+    """Prior, prior per doubling and weights by kind and feature (nats); `share` is the weight of each set by name."""
+    features = sparse.vstack([one.features for one in sets]).tocsr()
+    flipped = features.T.tocsr()
+    right = np.concatenate([one.right for one in sets])
+    doublings = np.concatenate([np.full(len(one.right), np.log2(one.rows)) for one in sets])
+    starts, weight = _queries(sets, share)
+    owner = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(right)]))
+    answered = np.add.reduceat(right.astype(np.int64), starts) > 0
+    spread = _spread()
+    shrink = np.r_[np.full(len(COLUMNS), _SHRINKAGE), np.full(len(_SHARED), _SHRINKAGE * _SHARED_SHRINKAGE), 0.0, 0.0]
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        prior, per_doubling = parameters[-2:]
+        log_odds = features @ (spread @ parameters[:-2]) + prior - per_doubling * doublings
+        odds = np.exp(np.clip(log_odds, -50, 50))
+        total = 1.0 + np.add.reduceat(odds, starts)
+        good = np.add.reduceat(odds * right, starts)
+        chosen = np.where(answered, good, 1.0) / total
+        wanted = np.where(answered[owner], odds * right / np.maximum(good[owner], 1e-300), 0.0)
+        slope = (odds / total[owner] - wanted) * weight[owner]
+        gradient = np.r_[spread.T @ (flipped @ slope), slope.sum(), -(slope * doublings).sum()]
+        penalty = float((shrink * parameters**2).sum())
+        return float(-(weight * np.log(chosen + 1e-12)).sum()) + penalty, gradient + 2 * shrink * parameters
+
+    start = np.r_[np.zeros(spread.shape[1]), -2.0, 0.3]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=_bounds(), options={"maxiter": _ITERATIONS}).x
+    weights: dict[str, dict[str, float]] = {}
+    for (kind, name), value in zip(COLUMNS, spread @ found[:-2], strict=True):
+        if abs(value) >= 0.005:
+            weights.setdefault(kind, {})[name] = round(float(value), 4)
+    return {"prior": round(found[-2], 4), "prior_per_doubling": round(found[-1], 4), "weights": weights}
+
+
+def _queries(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Where each query's candidates begin, and each query's weight; the weights of all add up to 1."""
+    starts, weights, before = [], [], 0
+    for one in sets:
+        first = np.flatnonzero(np.r_[True, one.query[1:] != one.query[:-1]])
+        starts.append(first + before)
+        weights.append(np.full(len(first), share.get(one.name, 1.0) / len(first)))
+        before += len(one.right)
+    joined = np.concatenate(weights)
+    return np.concatenate(starts), joined / joined.sum()
+
+
+def best_log_odds(model: Mapping[str, Any], one: TrainingRows) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Of each query: the log-odds of its best candidate after competition, and whether it is right."""
+    weights = np.array([model["weights"].get(kind, {}).get(name, 0.0) for kind, name in COLUMNS])
+    own = one.features @ weights + model["prior"] - model["prior_per_doubling"] * np.log2(one.rows)
+    odds = np.exp(np.clip(own, -50, 50))
+    starts = np.flatnonzero(np.r_[True, one.query[1:] != one.query[:-1]])
+    ends = np.r_[starts[1:], len(own)]
+    best = np.array([first + int(np.argmax(own[first:last])) for first, last in zip(starts, ends, strict=True)])
+    rest = np.add.reduceat(odds, starts) - odds[best]
+    return own[best] - np.log1p(rest), one.right[best]
