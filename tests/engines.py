@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.embedded.errors import StackError
 from app.embedded.stack import EngineStack
 
 _HEAP_MB = 1024
+_STARTS = 3
 _ROOT = Path(__file__).parent.parent
 
 
@@ -31,8 +33,25 @@ def engines(folder: Path) -> Iterator[Engines]:
         with _containers() as found:
             yield found
     else:
-        with EngineStack(folder, _HEAP_MB) as stack:
+        stack = _started(folder)
+        try:
             yield Engines(stack.opensearch_url, stack.redis_url, "embedded")
+        finally:
+            stack.close()
+
+
+def _started(folder: Path) -> EngineStack:
+    """Another process may take the chosen port in the moment between the choice and the start."""
+    for attempt in range(_STARTS):
+        stack = EngineStack(folder / str(attempt), _HEAP_MB)
+        try:
+            stack.wait()
+            return stack
+        except StackError:
+            stack.close()
+            if attempt == _STARTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def docker_answers() -> bool:
