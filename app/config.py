@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_DEVELOPMENT_SECRET = "development-only-secret"  # noqa: S105 - refused in production
 
 
 class Settings(BaseSettings):
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
     ] = None
 
     key_hash_secret: Annotated[SecretStr, Field(description="HMAC-SHA256 key of stored API keys and signed URLs")] = (
-        SecretStr("development-only-secret")
+        SecretStr(_DEVELOPMENT_SECRET)
     )
 
     record_body_limit_bytes: Annotated[int, Field(description="match/record")] = 128 * 1024
@@ -73,3 +75,9 @@ class Settings(BaseSettings):
     append_body_limit_bytes: Annotated[int, Field(description="datasets/append")] = 10 * 1024 * 1024
     batch_limit_records: Annotated[int, Field(description="match/batch")] = 100
     append_limit_records: Annotated[int, Field(description="datasets/append, inline")] = 10_000
+
+    @model_validator(mode="after")
+    def no_development_secret_in_production(self) -> Settings:
+        if self.environment == "production" and self.key_hash_secret.get_secret_value() == _DEVELOPMENT_SECRET:
+            raise ValueError("FOUNDRYOPS_KEY_HASH_SECRET must be set in production: a long random text, kept for good")
+        return self

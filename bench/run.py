@@ -27,6 +27,7 @@ RESULTS = Path(__file__).parent / "results"
 WARM_UP = 500
 REQUESTS = 1_500
 CLIENTS = (1, 4, 8)
+RECALL_LEADS = 1_000
 HIDDEN = frozenset({"id", "kind", "ops", "split", "qtype", "lang"})
 PROFILE = "leads_to_accounts"
 Record = dict[str, Any]
@@ -47,6 +48,7 @@ def main() -> None:
         _size(connection, snapshot_id, len(master), figures)
         _latency(connection, snapshot_id, leads, figures)
         _quality(client, snapshot_id, leads, answers, figures)
+        _recall(client, snapshot_id, leads, answers, figures)
     api = psutil.Process(connection["pids"]["api"])
     figures["api_resident_mb"] = round(api.memory_info().rss / 2**20)
     out = chosen.out or RESULTS / f"speed-{len(master)}.json"
@@ -160,6 +162,19 @@ def _quality(
     figures["hit_at_1"] = round(first / max(known, 1), 4)
     figures["precision"] = round(correct / max(linked, 1), 4)
     figures["recall"] = round(correct / max(known, 1), 4)
+
+
+def _recall(
+    client: Client, snapshot_id: str, leads: Sequence[Record], answers: dict[str, set[str]], figures: dict[str, Any]
+) -> None:
+    """Share of leads whose right record is among the candidates that are compared."""
+    found = asked = 0
+    for lead in leads[:RECALL_LEADS]:
+        body = _request(snapshot_id, lead)
+        for record_id in sorted(answers.get(lead["id"], ()))[:1]:
+            asked += 1
+            found += client.call("POST", "/match/explain", {**body, "record_id": record_id})["retrieved"]
+    figures["retrieval_recall"] = round(found / max(asked, 1), 4)
 
 
 if __name__ == "__main__":
