@@ -11,6 +11,7 @@ from app.config import Settings
 from app.db.indices import IndexRepository
 from app.db.session import Database
 from app.files.store import LocalFileStore
+from app.outbound import Outbound
 from app.profiles import load_profiles
 from app.queue import ArqQueue
 from app.search.client import Endpoint
@@ -24,6 +25,9 @@ from app.services.keys import KeyService
 from app.services.match import MatchService
 from app.services.match_targets import MatchTargets
 from app.services.runner import JobRunner
+from app.services.webhook_courier import Courier
+from app.services.webhook_secrets import WebhookSecrets
+from app.services.webhooks import WebhookService
 
 
 @dataclass(slots=True)
@@ -41,6 +45,10 @@ class Services:
     batches: BatchService
     activation: ActivationService
     runner: JobRunner
+    webhooks: WebhookService
+    webhook_secrets: WebhookSecrets
+    courier: Courier
+    outbound: Outbound
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
         await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
@@ -53,6 +61,7 @@ class Services:
         return {"database": self.db.ping, "search": self.search.info, "queue": self.queue.ping}
 
     async def close(self) -> None:
+        await self.outbound.close()
         await self.search.close()
         await self.queue.close()
         await self.db.close()
@@ -67,11 +76,32 @@ async def build(settings: Settings) -> Services:
     search = Endpoint.from_settings(settings).async_client(settings.opensearch_timeout_ms)
     index = OpenSearchCandidateIndex(search)
     queue = ArqQueue(settings.redis_url)
-    jobs = JobService(db, queue)
+    server_secret = settings.key_hash_secret.get_secret_value()
+    outbound = Outbound(settings.webhook_allowed_networks, settings.webhook_allowed_ports, settings.webhook_timeout_s)
+    webhooks = WebhookService(db, outbound, settings.public_base_url)
+    secrets = WebhookSecrets(db, server_secret)
+    courier = Courier(db, secrets, outbound, settings.webhook_retry_waits_s)
+    jobs = JobService(db, queue, webhooks)
     datasets = DatasetService(db, store)
     match = MatchService(index, MatchTargets(IndexRepository(db), store))
     batches = BatchService(match, jobs)
     activation = ActivationService(db, store, datasets, jobs, Verifier(index), settings)
     runner = JobRunner(jobs, queue, {"activate": activation.run, "match_batch": batches.run})
-    keys = KeyService(db, settings.key_hash_secret.get_secret_value())
-    return Services(settings, db, search, queue, keys, datasets, jobs, match, batches, activation, runner)
+    keys = KeyService(db, server_secret)
+    return Services(
+        settings=settings,
+        db=db,
+        search=search,
+        queue=queue,
+        keys=keys,
+        datasets=datasets,
+        jobs=jobs,
+        match=match,
+        batches=batches,
+        activation=activation,
+        runner=runner,
+        webhooks=webhooks,
+        webhook_secrets=secrets,
+        courier=courier,
+        outbound=outbound,
+    )

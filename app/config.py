@@ -70,6 +70,18 @@ class Settings(BaseSettings):
         SecretStr(_DEVELOPMENT_SECRET)
     )
 
+    webhook_allowed_networks: Annotated[
+        tuple[str, ...],
+        Field(description="special networks (CIDR) that webhooks may reach all the same, as a JSON list"),
+    ] = ()
+    webhook_allowed_ports: Annotated[
+        tuple[int, ...], Field(description="ports that a callback_url may name, as a JSON list")
+    ] = (80, 443, 8080, 8443)
+    webhook_timeout_s: Annotated[float, Field(description="one try of a webhook, end to end")] = 10.0
+    webhook_retry_waits_s: Annotated[
+        tuple[float, ...], Field(description="waits between the tries of a webhook, as a JSON list; 8 tries in a day")
+    ] = (5, 60, 600, 3_600, 10_800, 25_200, 43_200)
+
     record_body_limit_bytes: Annotated[int, Field(description="match/record")] = 128 * 1024
     batch_body_limit_bytes: Annotated[int, Field(description="match/batch")] = 512 * 1024
     append_body_limit_bytes: Annotated[int, Field(description="datasets/append")] = 10 * 1024 * 1024

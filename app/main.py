@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, Field
 
-from app.api import datasets, health, jobs, match
+from app.api import datasets, health, jobs, match, webhooks
 from app.api.edge import Edge
 from app.api.errors import install
 from app.bootstrap import build
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Edge:
     configure_logging(chosen.log_level)
     app = FastAPI(title="FoundryOps API", version="2.0.0", lifespan=_lifespan(chosen), redirect_slashes=False)
     v2 = APIRouter(prefix="/api/v2", responses=_ERRORS)
-    for router in (datasets.router, match.router, jobs.router):
+    for router in (datasets.router, match.router, jobs.router, webhooks.router):
         v2.include_router(router)
     app.include_router(v2)
     app.include_router(health.router)

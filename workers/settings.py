@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -31,9 +32,11 @@ async def _start(context: dict[str, Any]) -> None:
     services = await build(Settings())
     await services.repair()
     context["services"] = services
+    context["courier"] = asyncio.create_task(services.courier.run())
 
 
 async def _stop(context: dict[str, Any]) -> None:
+    context["courier"].cancel()
     await context["services"].close()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import JobRow, now
 from app.db.paging import page
@@ -16,6 +17,7 @@ from app.db.session import Database
 from app.errors import Conflict, JobNotFound, JobNotReady, QueueUnavailable
 from app.ids import Prefix, new_id
 from app.ports import JobQueue
+from app.services.webhooks import WebhookService
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +43,10 @@ class Job:
 class JobService:
     """Creates, claims, ends and shows jobs."""
 
-    def __init__(self, db: Database, queue: JobQueue) -> None:
+    def __init__(self, db: Database, queue: JobQueue, webhooks: WebhookService) -> None:
         self._db = db
         self._queue = queue
+        self._webhooks = webhooks
 
     async def create(
         self,
@@ -53,7 +56,12 @@ class JobService:
         total: int = 0,
         correlation_id: str | None = None,
     ) -> dict[str, Any]:
-        """Accepts a job and wakes a worker; without a queue it is kept and swept up later."""
+        """Accepts a job and wakes a worker; without a queue it is kept and swept up later.
+
+        Raises InvalidSchema for a `callback_url` in the payload that may not be called.
+        """
+        if payload.get("callback_url") is not None:
+            self._webhooks.check(payload["callback_url"])
         row = JobRow(
             id=new_id(Prefix.JOB),
             organisation_id=organisation_id,
@@ -94,12 +102,13 @@ class JobService:
     async def cancel(self, organisation_id: str, job_id: str) -> dict[str, Any]:
         """Cancels a job; its worker stops at the next progress; raises Conflict when it has ended."""
         async with self._db.begin() as session:
-            row = await session.get(JobRow, job_id)
+            row = await session.get(JobRow, job_id, with_for_update=True)
             if row is None or row.organisation_id != organisation_id:
                 raise JobNotFound(f"There is no job {job_id}.", job_id=job_id)
             if row.state not in ("queued", "running", "cancelled"):
                 raise Conflict(f"Job {job_id} has already {row.state}.", status=row.state)
-            row.state, row.finished_at = "cancelled", row.finished_at or now()
+            if row.state != "cancelled":
+                self._end(session, row, "cancelled")
             return _answer(row)
 
     async def claim(self, job_id: str) -> Job | None:
@@ -119,8 +128,8 @@ class JobService:
                 return None
             row.started_at = row.started_at or now()
             if row.attempts > _MAX_ATTEMPTS:
-                row.state, row.finished_at = "failed", now()
                 row.error = {"code": "INTERNAL", "message": f"Given up after {_MAX_ATTEMPTS} lost workers."}
+                self._end(session, row, "failed")
                 return None
             return Job(row.id, row.organisation_id, row.kind, row.payload, row.attempts, row.correlation_id)
 
@@ -138,14 +147,22 @@ class JobService:
         await self._update(job_id, state="queued", heartbeat_at=now())
 
     async def complete(self, job_id: str, result: Mapping[str, Any]) -> None:
-        await self._update(job_id, state="completed", result=dict(result), finished_at=now())
+        """Ends a running job with its result; raises Conflict when it was cancelled meanwhile."""
+        async with self._db.begin() as session:
+            row = await _running(session, job_id)
+            if row is None:
+                raise Conflict(f"Job {job_id} is no longer running.", job_id=job_id)
+            row.result = dict(result)
+            self._end(session, row, "completed")
 
     async def fail(self, job_id: str, code: str, message: str, details: Mapping[str, Any]) -> None:
         """Ends a job with its reason; a cancelled one stays cancelled."""
         error = {"code": code, "message": message, "details": dict(details)}
         async with self._db.begin() as session:
-            running = (JobRow.id == job_id) & (JobRow.state == "running")
-            await session.execute(update(JobRow).where(running).values(state="failed", error=error, finished_at=now()))
+            row = await _running(session, job_id)
+            if row is not None:
+                row.error = error
+                self._end(session, row, "failed")
 
     async def stale(self) -> list[tuple[str, str, int]]:
         """Id, kind and attempts of jobs that nobody works on."""
@@ -157,6 +174,11 @@ class JobService:
                 select(JobRow.id, JobRow.kind, JobRow.attempts).where(or_(waiting & released, lost)).order_by(JobRow.id)
             )
             return [(row.id, row.kind, row.attempts + 1) for row in found]
+
+    def _end(self, session: AsyncSession, row: JobRow, state: str) -> None:
+        """The one place where a job ends: with its webhook, in the caller's transaction."""
+        row.state, row.finished_at = state, now()
+        self._webhooks.job_ended(session, row, _answer(row))
 
     async def _find(self, organisation_id: str, job_id: str) -> JobRow:
         async with self._db.begin() as session:
@@ -171,6 +193,12 @@ class JobService:
             changed = await session.execute(update(JobRow).where(running).values(**values))
             if changed.rowcount != 1:  # type: ignore[attr-defined]
                 raise Conflict(f"Job {job_id} is no longer running.", job_id=job_id)
+
+
+async def _running(session: AsyncSession, job_id: str) -> JobRow | None:
+    """A running job, locked until the transaction ends."""
+    row = await session.get(JobRow, job_id, with_for_update=True)
+    return row if row is not None and row.state == "running" else None
 
 
 def _answer(row: JobRow) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,11 +70,10 @@ class Api:
         return dataset_id, snapshot_id
 
 
-@pytest.fixture(scope="session")
-async def api(
-    make_settings: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Api]:
-    edge = create_app(make_settings(tmp_path_factory.mktemp("api")))
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Api]:
+    """An application with these settings, and a key for all of it."""
+    edge = create_app(settings)
     application = edge.application
     async with application.router.lifespan_context(application):
         services: Services = application.state.services
@@ -85,6 +85,14 @@ async def api(
             transport=transport, base_url="http://test", headers=headers, timeout=60
         ) as client:
             yield Api(client, services, organisation_id, key)
+
+
+@pytest.fixture(scope="session")
+async def api(
+    make_settings: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Api]:
+    async with serving(make_settings(tmp_path_factory.mktemp("api"))) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,55 @@
+"""Routes of /webhooks: what was sent and how it went, sending again, and the secret that signs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from app.api.bodies import Body
+from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
+from app.services.keys import Principal
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=JsonRoute)
+Reader = Annotated[Principal, caller("webhooks:read")]
+Writer = Annotated[Principal, caller("webhooks:write")]
+JobFilter = Annotated[str | None, Query(max_length=40, description="Only deliveries of this job")]
+_DAY_S = 86_400
+
+
+class RotateBody(Body):
+    overlap_seconds: Annotated[
+        int, Field(ge=0, le=7 * _DAY_S, description="How long messages carry a signature with the old secret as well")
+    ] = _DAY_S
+
+
+@router.get("/deliveries", summary="List webhook deliveries, newest first")
+async def list_deliveries(
+    services: ServicesDep, who: Reader, job_id: JobFilter = None, limit: Limit = 100, cursor: Cursor = None
+) -> Response:
+    return json_response(await services.webhooks.list_page(who.organisation_id, job_id, limit, cursor))
+
+
+@router.get("/deliveries/{delivery_id}", summary="Read a webhook delivery with all its tries")
+async def get_delivery(delivery_id: str, services: ServicesDep, who: Reader) -> Response:
+    return json_response(await services.webhooks.get(who.organisation_id, delivery_id))
+
+
+@router.post("/deliveries/{delivery_id}/replay", status_code=202, summary="Send a webhook once more")
+async def replay_delivery(delivery_id: str, services: ServicesDep, who: Writer) -> Response:
+    again = await services.webhooks.replay(who.organisation_id, delivery_id)
+    place = f"/api/v2/webhooks/deliveries/{again['delivery_id']}"
+    return json_response(again, 202, {"Location": place})
+
+
+@router.get("/secret", summary="Show the secret that signs this organisation's webhooks")
+async def show_secret(services: ServicesDep, who: Writer) -> Response:
+    return json_response(await services.webhook_secrets.show(who.organisation_id))
+
+
+@router.post("/secret", summary="Rotate the signing secret; both secrets sign while they overlap")
+async def rotate_secret(services: ServicesDep, who: Writer, body: RotateBody | None = None) -> Response:
+    overlap_s = (body or RotateBody()).overlap_seconds
+    return json_response(await services.webhook_secrets.rotate(who.organisation_id, overlap_s))
