@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.api.answers.common import DATASET, SNAPSHOT, shown
 from app.matching.schema import Role
 from app.services.match import MatchOptions
 
@@ -45,34 +46,50 @@ class _Target(Body):
 
 
 class MatchRecordBody(_Target):
-    record: dict[str, Any]
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "snapshot_id": "dss_01J8X9Y2Z3A4B5C6D7E8F9G0H1",
-                    "record": {"company_name": "Acme Inc", "domain": "acme.com"},
-                    "options": {"profile": "balanced", "threshold": 0.8, "top_n": 5, "return_explanations": True},
-                }
-            ]
-        },
+    model_config = shown(
+        {
+            "snapshot_id": SNAPSHOT,
+            "record": {"company_name": "Acme Inc", "domain": "acme.com"},
+            "options": {"profile": "balanced", "threshold": 0.8, "top_n": 5, "return_explanations": True},
+        }
     )
+
+    record: dict[str, Any]
 
 
 class ExplainBody(_Target):
+    model_config = shown({"dataset_id": DATASET, "record": {"company": "ACME widgets"}, "record_id": "1"})
+
     record: dict[str, Any]
     record_id: Name
 
 
 class MatchBatchBody(_Target):
+    model_config = shown(
+        {
+            "snapshot_id": SNAPSHOT,
+            "records": [
+                {"company_name": "Acme Inc", "domain": "acme.com"},
+                {"company_name": "Globex Corp", "domain": "globex.com"},
+            ],
+            "options": {"profile": "balanced", "threshold": 0.7},
+            "callback_url": "https://your-app.com/webhook/match-complete",
+        }
+    )
+
     records: Annotated[list[dict[str, Any]], Field(min_length=1)]
     callback_url: Annotated[str | None, Field(max_length=2048, pattern=r"^https?://")] = None
 
 
 class CreateDatasetBody(Body):
+    model_config = shown(
+        {
+            "name": "Customer Master Data",
+            "schema": {"customer_id": "int", "company_name": "string", "email": "string", "created_at": "timestamp"},
+            "primary_key": "customer_id",
+        }
+    )
+
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     fields: Annotated[dict[Name, FieldType], Field(alias="schema", min_length=1, max_length=200)]
     primary_key: Name | None = None
@@ -90,8 +107,24 @@ class CreateDatasetBody(Body):
 
 
 class AppendBody(Body):
+    model_config = shown(
+        {
+            "records": [
+                {
+                    "customer_id": 1,
+                    "company_name": "Acme",
+                    "email": "info@acme.com",
+                    "created_at": "2024-01-01T00:00:00Z",
+                },
+                {"customer_id": 2, "company_name": "Globex", "email": "info@globex.com", "created_at": "2024-01-02"},
+            ]
+        }
+    )
+
     records: Annotated[list[dict[str, Any]], Field(min_length=1)]
 
 
 class ActivateBody(Body):
+    model_config = shown({"snapshot_id": SNAPSHOT})
+
     snapshot_id: Name

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
@@ -15,7 +15,9 @@ from app.bootstrap import Services
 from app.errors import Forbidden, Unauthorized
 from app.services.keys import Principal
 
-_bearer = HTTPBearer(auto_error=False, description="An API key, made by `foundryops-server keys create`")
+_bearer = HTTPBearer(
+    scheme_name="ApiKey", auto_error=False, description="An API key, made by `foundryops-server keys create`"
+)
 
 
 def services_of(request: Request) -> Services:
@@ -39,7 +41,7 @@ def caller(scope: str) -> Any:
             raise Forbidden(f"This key lacks the scope {scope!r}.", scope=scope)
         return principal
 
-    return Depends(authenticate)
+    return Security(authenticate, scopes=[scope])
 
 
 class OrjsonRequest(Request):

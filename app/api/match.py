@@ -8,18 +8,25 @@ from typing import Annotated
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from app.api.answers.jobs import AcceptedBatch
+from app.api.answers.match import Explained, RecordMatches
 from app.api.bodies import ExplainBody, MatchBatchBody, MatchRecordBody
 from app.api.deps import JsonRoute, ServicesDep, caller, json_response
 from app.api.identity import current
-from app.errors import PayloadTooLarge
+from app.api.openapi import raises
+from app.errors import DatasetNotFound, NotFound, PayloadTooLarge, SnapshotNotActive, SnapshotNotFound
 from app.services.keys import Principal
 
 router = APIRouter(prefix="/match", tags=["match"], route_class=JsonRoute)
 Matcher = Annotated[Principal, caller("match:run")]
+_TARGET_ERRORS = (SnapshotNotFound, DatasetNotFound, SnapshotNotActive)
 
 
-@router.post("/record", summary="Match one record at once")
+@router.post(
+    "/record", response_model=RecordMatches, responses=raises(*_TARGET_ERRORS), summary="Match one record at once"
+)
 async def match_record(body: MatchRecordBody, services: ServicesDep, who: Matcher) -> Response:
+    """Retrieves candidates, compares them field by field and answers what scores at least the threshold, best first."""
     started = time.perf_counter()
     answer = await services.match.match_record(
         who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.options.to_options()
@@ -28,16 +35,29 @@ async def match_record(body: MatchRecordBody, services: ServicesDep, who: Matche
     return json_response({"request_id": current().request_id, **answer, "took_ms": took_ms})
 
 
-@router.post("/explain", summary="Explain any pair of a record and a master record")
+@router.post(
+    "/explain",
+    response_model=Explained,
+    responses=raises(*_TARGET_ERRORS, NotFound),
+    summary="Explain any pair of a record and a master record",
+)
 async def explain(body: ExplainBody, services: ServicesDep, who: Matcher) -> Response:
+    """Whether it was retrieved, what speaks for and against it, and the least change that would turn the decision."""
     answer = await services.match.explain(
         who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.record_id, body.options.to_options()
     )
     return json_response({"request_id": current().request_id, **answer})
 
 
-@router.post("/batch", status_code=202, summary="Match up to 100 records in a job")
+@router.post(
+    "/batch",
+    status_code=202,
+    response_model=AcceptedBatch,
+    responses=raises(*_TARGET_ERRORS),
+    summary="Match up to 100 records in a job",
+)
 async def match_batch(body: MatchBatchBody, services: ServicesDep, who: Matcher) -> Response:
+    """Accepts them at once; each record may carry its own `id`, echoed in its result."""
     limit = services.settings.batch_limit_records
     if len(body.records) > limit:
         raise PayloadTooLarge(

@@ -1,0 +1,100 @@
+"""What the OpenAPI document says of every operation alike: examples of errors, parameters, headers and tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ULID = "01J8X9Y2Z3A4B5C6D7E8F9G0H1"
+
+DESCRIPTION = """Entity resolution: reference data goes in as datasets, an activated snapshot of one is searched, and any record
+is answered with the probability that it is the same entity, with the reasons.
+
+Every answer carries `X-Request-Id` and `X-Correlation-Id`; every answer that is not 2xx has the body `ErrorEnvelope`, whose
+`error.code` is stable. Lists are paged by `cursor`. Send `Authorization: Bearer <api key>`."""
+
+TAGS = {
+    "match": "Match one record at once, a batch or a file in a job; every answer says why.",
+    "datasets": "Reference data: datasets, their immutable snapshots, and which of them is searched.",
+    "uploads": "Signed URLs for files that are too large for a request.",
+    "jobs": "Asynchronous work: how it stands, what came out, how to stop it.",
+    "webhooks": "What was sent when a job ended and how it went, sending again, and the secret that signs.",
+    "operations": "Health by dependency and metrics; no key needed.",
+}
+"""Tags in the order of the documentation; a route with another tag adds its own behind them."""
+
+ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "INVALID_REQUEST": ("The body is no valid JSON: unexpected end of data.", {}),
+    "INVALID_SCHEMA": (
+        "Field 'customer_id' expected int, got string",
+        {"field": "customer_id", "expected": "int", "received": "string"},
+    ),
+    "PAYLOAD_TOO_LARGE": ("The body may have at most 131072 bytes.", {"limit": 131072, "received": 140211}),
+    "UNAUTHORIZED": ("Send an API key: Authorization: Bearer <api key>.", {}),
+    "FORBIDDEN": ("This key lacks the scope 'match:run'.", {"scope": "match:run"}),
+    "NOT_FOUND": ("There is no such thing in this organisation.", {}),
+    "DATASET_NOT_FOUND": (f"There is no dataset ds_{ULID}.", {"dataset_id": f"ds_{ULID}"}),
+    "SNAPSHOT_NOT_FOUND": (f"There is no snapshot dss_{ULID}.", {"snapshot_id": f"dss_{ULID}"}),
+    "JOB_NOT_FOUND": (f"There is no job job_{ULID}.", {"job_id": f"job_{ULID}"}),
+    "UPLOAD_NOT_FOUND": (f"There is no upload sk_{ULID}.", {"source_key": f"sk_{ULID}"}),
+    "CONFLICT": ("The state does not allow it.", {"status": "completed"}),
+    "SNAPSHOT_NOT_ACTIVE": (
+        f"Snapshot dss_{ULID} has no index: POST /api/v2/datasets/ds_{ULID}/activate builds it.",
+        {"snapshot_id": f"dss_{ULID}"},
+    ),
+    "JOB_NOT_READY": (f"Job job_{ULID} is running; poll it until it is completed.", {"status": "running"}),
+    "ARTIFACT_EXPIRED": ("The result was kept for 24 hours and is gone.", {}),
+    "UNSUPPORTED_MEDIA_TYPE": ("Send the body as it is: Content-Encoding 'gzip' is not accepted here.", {}),
+    "SEARCH_UNAVAILABLE": ("The search engine does not answer.", {"retry_after_s": 2}),
+    "QUEUE_UNAVAILABLE": ("The job queue does not answer.", {"retry_after_s": 2}),
+    "INTERNAL": ("Something went wrong on our side.", {}),
+}
+"""By code, a message and details as the service writes them; a code without an entry is shown with empty details."""
+
+STATUS_MEANINGS = {
+    400: "The request cannot be read.",
+    401: "No valid API key.",
+    402: "The balance does not cover the operation; `Link` says where to top up.",
+    403: "The key lacks the scope that is named.",
+    404: "No such thing in this organisation.",
+    409: "The state does not allow it.",
+    410: "It existed; its lifetime is over.",
+    413: "The body, list or file is over its limit.",
+    415: "The body's encoding or media type is not accepted.",
+    422: "A value is not what the contract says; `details.errors` lists all that were found.",
+    429: "Over a limit; `details.reason` says which, ask again after `Retry-After`.",
+    500: "A bug of ours; report the request id.",
+    503: "A dependency does not answer; ask again after `Retry-After`.",
+}
+
+PARAMETERS: dict[str, tuple[str, Any]] = {
+    "dataset_id": ("The dataset.", f"ds_{ULID}"),
+    "snapshot_id": ("The snapshot.", f"dss_{ULID}"),
+    "job_id": ("The job.", f"job_{ULID}"),
+    "delivery_id": ("The webhook delivery.", f"whd_{ULID}"),
+    "limit": ("How many to answer with at most.", 100),
+    "cursor": ("The `next_cursor` of the page before; a list that is asked without it begins at the newest.", None),
+}
+"""Description and example of parameters by name, for those that the route does not describe itself."""
+
+NOT_FOUND_CODES = {"job_id": "JOB_NOT_FOUND", "snapshot_id": "SNAPSHOT_NOT_FOUND", "dataset_id": "DATASET_NOT_FOUND"}
+"""By path parameter, the code of what it names; any other parameter is NOT_FOUND."""
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The request, as logs and reports name it.",
+        "schema": {"type": "string"},
+        "example": f"req_{ULID}",
+    },
+    "X-Correlation-Id": {
+        "description": "The caller's `X-Correlation-Id`, or a new one.",
+        "schema": {"type": "string"},
+        "example": "7c3b1d1e-6d0f-4d9a-9a55-0d5c4d1b2f10",
+    },
+    "WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}, "example": "Bearer"},
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "example": 2},
+    "Location": {
+        "description": "Where the new thing is found.",
+        "schema": {"type": "string"},
+        "example": f"/api/v2/jobs/job_{ULID}",
+    },
+}
