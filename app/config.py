@@ -28,6 +28,17 @@ class Settings(BaseSettings):
         str | None, Field(description="URL under which clients reach the API; for signed URLs")
     ] = None
 
+    allowed_hosts: Annotated[
+        list[str], Field(description='host names that clients may ask for, as JSON: ["api.acme.com"]; all when empty')
+    ] = []
+    worker_metrics_port: Annotated[
+        int | None, Field(description="port of a worker's /metrics; none when unset, as in the embedded stack")
+    ] = None
+    otlp_endpoint: Annotated[
+        str | None, Field(description="OpenTelemetry collector, http://host:4318; no traces are made when unset")
+    ] = None
+    trace_ratio: Annotated[float, Field(ge=0, le=1, description="share of the traces begun here that are kept")] = 1.0
+
     database_url: Annotated[
         str, Field(description="SQLAlchemy URL: sqlite+aiosqlite:///… or postgresql+psycopg://…")
     ] = "sqlite+aiosqlite:///var/foundryops.db"

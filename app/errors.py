@@ -4,6 +4,7 @@ FoundryOpsError
 ├── InvalidRequest            the request cannot be read at all (malformed JSON, bad cursor)
 ├── InvalidSchema             a value, field or option is not what the contract says
 ├── PayloadTooLarge           a body, list or upload over its limit
+├── UnsupportedMediaType      a body in an encoding or of a type that is not read here
 ├── Unauthorized              no valid key
 ├── Forbidden                 the key lacks a scope
 ├── NotFound                  no such thing, or not this organisation's
@@ -49,6 +50,10 @@ class PayloadTooLarge(FoundryOpsError):
     """Raise with `limit` and `received`."""
 
     code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedMediaType(FoundryOpsError):
+    code = "UNSUPPORTED_MEDIA_TYPE"
 
 
 class Unauthorized(FoundryOpsError):

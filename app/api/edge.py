@@ -1,28 +1,40 @@
-"""The outermost layer: ids on every answer, bodies within their limits, latency measured, and no error without envelope."""
+"""The outermost layer: ids, limits and security headers, one measured and logged line a request, no error without envelope."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 from fastapi import FastAPI
-from prometheus_client import Counter, Histogram
+from opentelemetry.trace import Span, SpanKind
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.errors import envelope, error_response
 from app.api.identity import Identity, begin
-from app.errors import InvalidRequest, PayloadTooLarge
+from app.api.security_headers import secured
+from app.errors import FoundryOpsError, InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from app.observability import frames_of
+from app.observability.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_RUNNING
+from app.observability.tracing import current_trace_id, entry_span
 
 log = structlog.get_logger(__name__)
 
-REQUESTS = Counter("foundryops_requests_total", "Requests answered", ["method", "route", "status"])
-LATENCY = Histogram(
-    "foundryops_request_seconds",
-    "Time to answer",
-    ["route"],
-    buckets=(0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UNMATCHED = "unmatched"
+_QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Asked every few seconds by machines: logged only when they fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRules:
+    """Body limits in bytes, by the path's ending and for all others; hosts that clients may ask for, all when empty."""
+
+    limits: Mapping[str, int]
+    default_limit: int
+    hosts: frozenset[str] = frozenset()
+    https: bool = False
 
 
 class BodyTooLarge(Exception):
@@ -34,75 +46,117 @@ class BodyTooLarge(Exception):
 
 
 class Edge:
-    """Wraps the finished application; `limits` gives bytes by the path's ending, `default_limit` for all others."""
+    """Wraps the finished application."""
 
-    def __init__(self, app: FastAPI, limits: Mapping[str, int], default_limit: int) -> None:
+    def __init__(self, app: FastAPI, rules: EdgeRules) -> None:
         self.application = app
-        self._limits = dict(limits)
-        self._default = default_limit
+        self._rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        identity = begin(next((v for k, v in scope["headers"] if k == b"x-correlation-id"), None))
-        structlog.contextvars.bind_contextvars(request_id=identity.request_id, correlation_id=identity.correlation_id)
-        answer = _Answer(send, identity)
+        given = _Given.of(scope)
+        identity = begin(given.correlation)
+        answer = _Answer(send, identity, https=self._rules.https)
         started = time.perf_counter()
-        try:
-            await self._answer(scope, receive, answer)
-        finally:
-            _measure(scope, answer.status, time.perf_counter() - started)
-            structlog.contextvars.clear_contextvars()
+        with entry_span("request", given.traceparent, SpanKind.SERVER) as span:
+            ids = {"request_id": identity.request_id, "correlation_id": identity.correlation_id}
+            structlog.contextvars.bind_contextvars(**ids, trace_id=current_trace_id())
+            REQUESTS_RUNNING.inc()
+            try:
+                await self._answer(scope, given, receive, answer)
+            finally:
+                REQUESTS_RUNNING.dec()
+                _report(scope, answer.status, time.perf_counter() - started, span, identity)
+                structlog.contextvars.clear_contextvars()
 
-    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        limit = next((size for end, size in self._limits.items() if scope["path"].endswith(end)), self._default)
+    async def _answer(self, scope: Scope, given: _Given, receive: Receive, answer: _Answer) -> None:
         try:
-            body = await _read(scope, receive, limit)
-        except BodyTooLarge as exc:
-            too_large = PayloadTooLarge(f"The body may have at most {limit} bytes.", limit=limit, received=exc.received)
-            await error_response(too_large)(scope, receive, answer)
-            return
-        if body is None:
-            broken = InvalidRequest("The client closed the connection before the body was complete.")
-            await error_response(broken)(scope, receive, answer)
+            body = await self._admit(scope, given, receive)
+        except FoundryOpsError as refused:
+            await error_response(refused)(scope, receive, answer)
             return
         try:
             await self.application(scope, _replay(body, receive), answer)
         except Exception as exc:
-            log.error("request_failed", error_type=type(exc).__name__)
+            log.error("request_failed", error_type=type(exc).__name__, frames=frames_of(exc))
             if answer.status == 0:
                 await answer({"type": "http.response.start", "status": 500, "headers": [_JSON]})
                 await answer({"type": "http.response.body", "body": envelope("INTERNAL", "Something went wrong.", {})})
+
+    async def _admit(self, scope: Scope, given: _Given, receive: Receive) -> bytes:
+        """The whole body of a request that may come in; raises what is wrong with it."""
+        rules = self._rules
+        if rules.hosts and given.host not in rules.hosts and scope["path"] not in _QUIET:
+            raise InvalidRequest("This service does not answer for the host that was asked for.", field="Host")
+        if given.encoding not in (b"", b"identity"):
+            raise UnsupportedMediaType("Send the body uncompressed: Content-Encoding is not accepted.")
+        limit = next((size for end, size in rules.limits.items() if scope["path"].endswith(end)), rules.default_limit)
+        try:
+            body = await _read(given.length, receive, limit)
+        except BodyTooLarge as exc:
+            message = f"The body may have at most {limit} bytes."
+            raise PayloadTooLarge(message, limit=limit, received=exc.received) from exc
+        if body is None:
+            raise InvalidRequest("The client closed the connection before the body was complete.")
+        return body
+
+
+@dataclass(slots=True)
+class _Given:
+    """The request headers that are read before the application sees the request."""
+
+    correlation: bytes | None = None
+    traceparent: str | None = None
+    encoding: bytes = b""
+    host: str = ""
+    length: int = 0
+
+    @classmethod
+    def of(cls, scope: Scope) -> _Given:
+        found = cls()
+        for name, value in scope["headers"]:
+            if name == b"x-correlation-id":
+                found.correlation = value
+            elif name == b"traceparent":
+                found.traceparent = value.decode("latin-1")
+            elif name == b"content-encoding":
+                found.encoding = value.strip().lower()
+            elif name == b"host":
+                found.host = value.decode("latin-1").rsplit(":", 1)[0].lower()
+            elif name == b"content-length" and value.isdigit():
+                found.length = int(value)
+        return found
 
 
 _JSON = (b"content-type", b"application/json")
 
 
 class _Answer:
-    """Passes messages on and writes the ids into the headers."""
+    """Passes messages on and writes the ids and the security headers into the headers."""
 
-    def __init__(self, send: Send, identity: Identity) -> None:
+    def __init__(self, send: Send, identity: Identity, *, https: bool) -> None:
         self._send = send
         self._identity = identity
+        self._https = https
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [
-                *message.get("headers", ()),
+                *secured(message.get("headers", ()), https=self._https),
                 (b"x-request-id", self._identity.request_id.encode()),
                 (b"x-correlation-id", self._identity.correlation_id.encode()),
             ]
         await self._send(message)
 
 
-async def _read(scope: Scope, receive: Receive, limit: int) -> bytes | None:
+async def _read(announced: int, receive: Receive, limit: int) -> bytes | None:
     """The whole body; None when the client went away; raises BodyTooLarge as soon as it is."""
-    announced = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-    if announced.isdigit() and int(announced) > limit:
-        raise BodyTooLarge(int(announced))
+    if announced > limit:
+        raise BodyTooLarge(announced)
     parts: list[bytes] = []
     received = 0
     while True:
@@ -132,8 +186,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _measure(scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("route")
-    path = getattr(route, "path", "unmatched")
-    REQUESTS.labels(scope["method"], path, str(status)).inc()
-    LATENCY.labels(path).observe(seconds)
+def _report(scope: Scope, status: int, seconds: float, span: Span, identity: Identity) -> None:
+    """Counts, times and logs a request by its route's template: never its path, whose parts a caller chose."""
+    route = getattr(scope.get("route"), "path", _UNMATCHED)
+    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+    REQUESTS.labels(method, route, str(status)).inc()
+    REQUEST_SECONDS.labels(route).observe(seconds)
+    if span.is_recording():
+        span.update_name(f"{method} {route}")
+        span.set_attributes(
+            {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": status,
+                "foundryops.request_id": identity.request_id,
+                "foundryops.correlation_id": identity.correlation_id,
+            }
+        )
+    if route not in _QUIET or status >= 400:
+        log.info("request", method=method, route=route, status=status, took_ms=round(seconds * 1000, 2))

@@ -22,6 +22,7 @@ STATUS: dict[type[errors.FoundryOpsError], int] = {
     errors.InvalidRequest: 400,
     errors.InvalidSchema: 422,
     errors.PayloadTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,

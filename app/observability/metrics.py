@@ -1,0 +1,64 @@
+"""Every metric of the requests, matches and jobs; docs/operations.md explains them, a test holds it to this list.
+
+Labels are bounded: a route is its template, a method or kind is one that we know.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_FAST_S = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_SLOW_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600)
+
+REQUESTS = Counter("foundryops_requests_total", "Requests answered", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram("foundryops_request_seconds", "Time to answer", ["route"], buckets=(*_FAST_S, 10, 30))
+REQUESTS_RUNNING = Gauge("foundryops_requests_running", "Requests being answered now", multiprocess_mode="livesum")
+
+MATCH_STAGE_SECONDS = Histogram(
+    "foundryops_match_stage_seconds",
+    "Time of one stage of a match call: prepare, retrieve, rerank, answer",
+    ["stage"],
+    buckets=_FAST_S,
+)
+MATCH_CANDIDATES = Histogram(
+    "foundryops_match_candidates",
+    "Candidates that retrieval found for a record",
+    buckets=(0, 1, 5, 10, 20, 50, 100, 200),
+)
+MATCHES = Counter("foundryops_matches_total", "Records matched", ["decision"])
+SEARCH_ERRORS = Counter("foundryops_search_errors_total", "Searches that failed, by the error's code", ["code"])
+
+JOBS = Counter("foundryops_jobs_total", "Runs of jobs that ended, by outcome", ["kind", "outcome"])
+JOB_SECONDS = Histogram("foundryops_job_seconds", "Time of one run of a job", ["kind"], buckets=_SLOW_S)
+JOBS_OPEN = Gauge("foundryops_jobs_open", "Jobs that have not ended", ["state"], multiprocess_mode="mostrecent")
+OLDEST_QUEUED_SECONDS = Gauge(
+    "foundryops_oldest_queued_job_seconds", "Age of the job that waits longest", multiprocess_mode="mostrecent"
+)
+QUEUE_DEPTH = Gauge("foundryops_queue_depth", "Ids of jobs in the queue", multiprocess_mode="mostrecent")
+WORKERS = Gauge(
+    "foundryops_workers", "Workers that reported themselves to the queue lately", multiprocess_mode="mostrecent"
+)
+
+INDEX_BUILDS = Counter("foundryops_index_builds_total", "Activations that built an index, by outcome", ["outcome"])
+INDEX_BUILD_SECONDS = Histogram("foundryops_index_build_seconds", "Time to build and verify an index", buckets=_SLOW_S)
+INDEX_RECORDS = Counter("foundryops_index_records_total", "Records of indices built")
+
+_MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus-client's own variable: processes that share it are scraped as one."""
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format: this process's, or of all that share the multiprocess folder."""
+    if _MULTIPROCESS_FOLDER not in os.environ:
+        return generate_latest(REGISTRY)
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+    return generate_latest(shared)
+
+
+def serve(port: int, host: str) -> None:
+    """Answers /metrics from a thread; for processes without HTTP of their own."""
+    start_http_server(port, host)
