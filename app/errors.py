@@ -3,6 +3,7 @@
 FoundryOpsError
 ├── InvalidRequest            the request cannot be read at all (malformed JSON, bad cursor)
 ├── InvalidSchema             a value, field or option is not what the contract says
+├── UnreadableFile            a file that cannot be read as what it should be, and where
 ├── PayloadTooLarge           a body, list or upload over its limit
 ├── UnsupportedMediaType      a body in an encoding or of a type that is not read here
 ├── Unauthorized              no valid key
@@ -16,6 +17,7 @@ FoundryOpsError
 │   ├── SnapshotNotActive
 │   └── JobNotReady
 ├── ArtifactExpired           it existed, its lifetime is over
+├── StorageFull               no space left for what must be kept
 ├── Unavailable               a part that the service needs does not answer; ask again
 │   ├── SearchUnavailable
 │   └── QueueUnavailable
@@ -44,6 +46,12 @@ class InvalidRequest(FoundryOpsError):
 
 class InvalidSchema(FoundryOpsError):
     code = "INVALID_SCHEMA"
+
+
+class UnreadableFile(FoundryOpsError):
+    """Raise with where it is: `line`, `column` or `byte`, as far as known."""
+
+    code = "UNREADABLE_FILE"
 
 
 class PayloadTooLarge(FoundryOpsError):
@@ -100,6 +108,10 @@ class JobNotReady(Conflict):
 
 class ArtifactExpired(FoundryOpsError):
     code = "ARTIFACT_EXPIRED"
+
+
+class StorageFull(FoundryOpsError):
+    code = "STORAGE_FULL"
 
 
 class Unavailable(FoundryOpsError):

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 STATUS: dict[type[errors.FoundryOpsError], int] = {
     errors.InvalidRequest: 400,
     errors.InvalidSchema: 422,
+    errors.UnreadableFile: 422,
     errors.PayloadTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.Unauthorized: 401,
@@ -28,6 +29,7 @@ STATUS: dict[type[errors.FoundryOpsError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.ArtifactExpired: 410,
+    errors.StorageFull: 507,
     errors.Unavailable: 503,
     errors.InternalError: 500,
     errors.FoundryOpsError: 500,

@@ -47,6 +47,8 @@ def test_codes_are_of_the_contract() -> None:
         "ARTIFACT_EXPIRED": 410,
         "SEARCH_UNAVAILABLE": 503,
         "QUEUE_UNAVAILABLE": 503,
+        "UNREADABLE_FILE": 422,
+        "STORAGE_FULL": 507,
         "INTERNAL": 500,
     }
     assert expected.items() <= codes.items()
