@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from opensearchpy import AsyncOpenSearch
 
@@ -15,10 +16,12 @@ from app.outbound import Outbound
 from app.profiles import load_profiles
 from app.queue import ArqQueue
 from app.search.client import Endpoint
+from app.search.decisions import DecisionIndex
 from app.search.retrieval import OpenSearchCandidateIndex
 from app.services.activation import ActivationService
 from app.services.batches import BatchService
 from app.services.datasets import DatasetService
+from app.services.decisions import DecisionLog
 from app.services.index_verify import Verifier
 from app.services.jobs import JobService
 from app.services.keys import KeyService
@@ -45,6 +48,7 @@ class Services:
     batches: BatchService
     activation: ActivationService
     runner: JobRunner
+    decisions: DecisionLog
     webhooks: WebhookService
     webhook_secrets: WebhookSecrets
     courier: Courier
@@ -62,6 +66,7 @@ class Services:
 
     async def close(self) -> None:
         await self.outbound.close()
+        await self.decisions.close()
         await self.search.close()
         await self.queue.close()
         await self.db.close()
@@ -84,7 +89,14 @@ async def build(settings: Settings) -> Services:
     jobs = JobService(db, queue, webhooks)
     datasets = DatasetService(db, store)
     match = MatchService(index, MatchTargets(IndexRepository(db), store))
-    batches = BatchService(match, jobs)
+    decisions = DecisionLog(
+        DecisionIndex(search, settings.index_prefix, settings.index_replicas),
+        db,
+        server_secret,
+        timedelta(days=settings.decisions_kept_days),
+        settings.decisions_waiting_max,
+    )
+    batches = BatchService(match, jobs, decisions)
     activation = ActivationService(db, store, datasets, jobs, Verifier(index), settings)
     runner = JobRunner(jobs, queue, {"activate": activation.run, "match_batch": batches.run})
     keys = KeyService(db, server_secret)
@@ -100,6 +112,7 @@ async def build(settings: Settings) -> Services:
         batches=batches,
         activation=activation,
         runner=runner,
+        decisions=decisions,
         webhooks=webhooks,
         webhook_secrets=secrets,
         courier=courier,

@@ -81,6 +81,12 @@ class Settings(BaseSettings):
         SecretStr(_DEVELOPMENT_SECRET)
     )
 
+    decisions_waiting_max: Annotated[
+        int,
+        Field(description="decisions that a process holds until OpenSearch has taken them; 0 keeps no decision log"),
+    ] = 20_000
+    decisions_kept_days: Annotated[int, Field(description="lifetime of the decision log")] = 30
+
     webhook_allowed_networks: Annotated[
         tuple[str, ...],
         Field(description="special networks (CIDR) that webhooks may reach all the same, as a JSON list"),

@@ -18,6 +18,7 @@ class Prefix(StrEnum):
     REQUEST = "req"
     DELIVERY = "whd"
     EVENT = "evt"
+    DECISION = "dec"
 
 
 def new_id(prefix: Prefix) -> str:

@@ -15,6 +15,7 @@ from app.api.deps import JsonRoute, ServicesDep, caller, json_response
 from app.api.identity import current
 from app.api.openapi import raises
 from app.errors import DatasetNotFound, NotFound, PayloadTooLarge, SnapshotNotActive, SnapshotNotFound
+from app.services.decisions import Origin
 from app.services.keys import Principal
 
 router = APIRouter(prefix="/match", tags=["match"], route_class=JsonRoute)
@@ -32,7 +33,10 @@ async def match_record(body: MatchRecordBody, services: ServicesDep, who: Matche
         who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.options.to_options()
     )
     took_ms = round((time.perf_counter() - started) * 1000, 2)
-    return json_response({"request_id": current().request_id, **answer, "took_ms": took_ms})
+    ids = current()
+    origin = Origin(who.organisation_id, "record", ids.correlation_id, ids.request_id, who.key_id)
+    services.decisions.note(origin, body.record, answer, took_ms)
+    return json_response({"request_id": ids.request_id, **answer, "took_ms": took_ms})
 
 
 @router.post(

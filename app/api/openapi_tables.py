@@ -18,6 +18,7 @@ TAGS = {
     "uploads": "Signed URLs for files that are too large for a request.",
     "jobs": "Asynchronous work: how it stands, what came out, how to stop it.",
     "webhooks": "What was sent when a job ended and how it went, sending again, and the secret that signs.",
+    "decisions": "What the matcher decided, for a month.",
     "operations": "Health by dependency and metrics; no key needed.",
 }
 """Tags in the order of the documentation; a route with another tag adds its own behind them."""

@@ -52,7 +52,7 @@ async def replay_delivery(delivery_id: str, services: ServicesDep, who: Writer) 
     """Makes a new delivery of the same message: its `message_id` stays, so that a receiver can tell."""
     again = await services.webhooks.replay(who.organisation_id, delivery_id)
     place = f"/api/v2/webhooks/deliveries/{again['delivery_id']}"
-    return json_response(again, 202, {"Location": place})
+    return json_response(again, 202, {"Location": place, "Retry-After": "1"})
 
 
 @router.get("/secret", response_model=Secret, summary="Show the secret that signs this organisation's webhooks")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from app.errors import FoundryOpsError
 from app.profiles import find_profile
+from app.services.decisions import DecisionLog, Origin
 from app.services.jobs import Job, JobService
 from app.services.match import MatchOptions, MatchService
 
@@ -18,9 +20,10 @@ _CHUNK_RECORDS = 25
 class BatchService:
     """Submits and runs match_batch jobs."""
 
-    def __init__(self, match: MatchService, jobs: JobService) -> None:
+    def __init__(self, match: MatchService, jobs: JobService, decisions: DecisionLog) -> None:
         self._match = match
         self._jobs = jobs
+        self._decisions = decisions
 
     async def submit(
         self,
@@ -49,9 +52,15 @@ class BatchService:
         target = await self._match.resolve(job.organisation_id, job.payload["snapshot_id"], None)
         records: list[dict[str, Any]] = job.payload["records"]
         results: list[dict[str, Any]] = []
+        origin = Origin(job.organisation_id, "batch", job.correlation_id, job_id=job.id)
         for start in range(0, len(records), _CHUNK_RECORDS):
             for offset, record in enumerate(records[start : start + _CHUNK_RECORDS]):
-                results.append(await self._match_one(target, start + offset, record, options))
+                began = time.perf_counter()
+                answer = await self._match_one(target, start + offset, record, options)
+                results.append(answer)
+                if "error" not in answer:
+                    took_ms = round((time.perf_counter() - began) * 1000, 2)
+                    self._decisions.note(origin, record, answer, took_ms, start + offset)
             await self._jobs.progress(job.id, len(results), len(records))
         await self._jobs.complete(job.id, {"job_id": job.id, "results": results})
 
