@@ -72,6 +72,8 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "snapshot_id": ("The snapshot.", f"dss_{ULID}"),
     "job_id": ("The job.", f"job_{ULID}"),
     "delivery_id": ("The webhook delivery.", f"whd_{ULID}"),
+    "decision": ("Only decisions of this kind.", "review"),
+    "record_hash": ("Only decisions on records equal to the one that has this hash.", None),
     "limit": ("How many to answer with at most.", 100),
     "cursor": ("The `next_cursor` of the page before; a list that is asked without it begins at the newest.", None),
 }
