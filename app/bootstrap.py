@@ -12,6 +12,7 @@ from app.config import Settings
 from app.db.indices import IndexRepository
 from app.db.session import Database
 from app.files.store import LocalFileStore
+from app.limits.valkey import SharedValkey
 from app.outbound import Outbound
 from app.profiles import load_profiles
 from app.queue import ArqQueue
@@ -25,12 +26,15 @@ from app.services.decisions import DecisionLog
 from app.services.index_verify import Verifier
 from app.services.jobs import JobService
 from app.services.keys import KeyService
+from app.services.limits import LimitService
 from app.services.match import MatchService
 from app.services.match_targets import MatchTargets
 from app.services.runner import JobRunner
+from app.services.standings import Standings
 from app.services.webhook_courier import Courier
 from app.services.webhook_secrets import WebhookSecrets
 from app.services.webhooks import WebhookService
+from app.tariff import load_tariff
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class Services:
     webhook_secrets: WebhookSecrets
     courier: Courier
     outbound: Outbound
+    standings: Standings
+    limits: LimitService
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
         await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
@@ -65,6 +71,7 @@ class Services:
         return {"database": self.db.ping, "search": self.search.info, "queue": self.queue.ping}
 
     async def close(self) -> None:
+        await self.limits.close()
         await self.outbound.close()
         await self.decisions.close()
         await self.search.close()
@@ -73,7 +80,7 @@ class Services:
 
 
 async def build(settings: Settings) -> Services:
-    """Connects everything; raises InternalError when a profile cannot be right. Engines may still be away."""
+    """Connects everything; raises InternalError when a profile or the tariff cannot be right. Engines may still be away."""
     load_profiles()
     db = Database(settings.database_url)
     await db.migrate()
@@ -86,7 +93,9 @@ async def build(settings: Settings) -> Services:
     webhooks = WebhookService(db, outbound, settings.public_base_url)
     secrets = WebhookSecrets(db, server_secret)
     courier = Courier(db, secrets, outbound, settings.webhook_retry_waits_s)
-    jobs = JobService(db, queue, webhooks)
+    standings = Standings(db, load_tariff(settings.tariff_file), settings.environment)
+    limits = LimitService(db, SharedValkey(settings.redis_url), standings, settings.limits_enabled)
+    jobs = JobService(db, queue, webhooks, limits)
     datasets = DatasetService(db, store)
     match = MatchService(index, MatchTargets(IndexRepository(db), store))
     decisions = DecisionLog(
@@ -117,4 +126,6 @@ async def build(settings: Settings) -> Services:
         webhook_secrets=secrets,
         courier=courier,
         outbound=outbound,
+        standings=standings,
+        limits=limits,
     )

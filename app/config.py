@@ -99,6 +99,13 @@ class Settings(BaseSettings):
         tuple[float, ...], Field(description="waits between the tries of a webhook, as a JSON list; 8 tries in a day")
     ] = (5, 60, 600, 3_600, 10_800, 25_200, 43_200)
 
+    tariff_file: Annotated[
+        Path | None, Field(description="tiers, limits and prices; the bundled tariff.yaml when unset")
+    ] = None
+    limits_enabled: Annotated[
+        bool, Field(description="rate, concurrency and queue limits; off only to measure what they cost")
+    ] = True
+
     record_body_limit_bytes: Annotated[int, Field(description="match/record")] = 128 * 1024
     batch_body_limit_bytes: Annotated[int, Field(description="match/batch")] = 512 * 1024
     append_body_limit_bytes: Annotated[int, Field(description="datasets/append")] = 10 * 1024 * 1024

@@ -8,6 +8,7 @@ FoundryOpsError
 ├── UnsupportedMediaType      a body in an encoding or of a type that is not read here
 ├── Unauthorized              no valid key
 ├── Forbidden                 the key lacks a scope
+├── RateLimited               over a limit of the organisation's tier; ask again later
 ├── NotFound                  no such thing, or not this organisation's
 │   ├── DatasetNotFound
 │   ├── SnapshotNotFound
@@ -72,6 +73,12 @@ class Forbidden(FoundryOpsError):
     """Raise with `scope`, the one that is missing."""
 
     code = "FORBIDDEN"
+
+
+class RateLimited(FoundryOpsError):
+    """Raise with `reason` (rate, concurrency or queue), `limit`, `retry_after_s`, `concurrency_limit`, `queue_depth`."""
+
+    code = "RATE_LIMIT"
 
 
 class NotFound(FoundryOpsError):

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
+from app.api.admission import admit
 from app.bootstrap import Services
 from app.errors import Forbidden, Unauthorized
 from app.services.keys import Principal
@@ -29,14 +30,17 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 
 
 def caller(scope: str) -> Any:
-    """A dependency that gives the Principal; raises Unauthorized, or Forbidden naming the scope it lacks."""
+    """A dependency that gives the Principal; raises Unauthorized, RateLimited, or Forbidden naming the scope it lacks."""
 
     async def authenticate(
-        services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+        request: Request,
+        services: ServicesDep,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Principal:
         if credentials is None:
             raise Unauthorized("Send an API key: Authorization: Bearer <api key>.")
         principal = await services.keys.authenticate(credentials.credentials)
+        await admit(request, services, principal.organisation_id)
         if scope not in principal.scopes:
             raise Forbidden(f"This key lacks the scope {scope!r}.", scope=scope)
         return principal

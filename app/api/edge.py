@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from opentelemetry.trace import Span, SpanKind
 from starlette.types import Message, Receive, Scope, Send
 
+from app.api.admission import answer_begins, answer_ends
 from app.api.errors import envelope, error_response
 from app.api.identity import Identity, begin
 from app.api.security_headers import secured
@@ -58,7 +59,7 @@ class Edge:
             return
         given = _Given.of(scope)
         identity = begin(given.correlation)
-        answer = _Answer(send, identity, https=self._rules.https)
+        answer = _Answer(scope, send, identity, https=self._rules.https)
         started = time.perf_counter()
         with entry_span("request", given.traceparent, SpanKind.SERVER) as span:
             ids = {"request_id": identity.request_id, "correlation_id": identity.correlation_id}
@@ -67,6 +68,7 @@ class Edge:
             try:
                 await self._answer(scope, given, receive, answer)
             finally:
+                answer_ends(scope)
                 REQUESTS_RUNNING.dec()
                 _report(scope, answer.status, time.perf_counter() - started, span, identity)
                 structlog.contextvars.clear_contextvars()
@@ -134,9 +136,10 @@ _JSON = (b"content-type", b"application/json")
 
 
 class _Answer:
-    """Passes messages on and writes the ids and the security headers into the headers."""
+    """Passes messages on and writes ids, limits and the security headers into the headers."""
 
-    def __init__(self, send: Send, identity: Identity, *, https: bool) -> None:
+    def __init__(self, scope: Scope, send: Send, identity: Identity, *, https: bool) -> None:
+        self._scope = scope
         self._send = send
         self._identity = identity
         self._https = https
@@ -149,6 +152,7 @@ class _Answer:
                 *secured(message.get("headers", ()), https=self._https),
                 (b"x-request-id", self._identity.request_id.encode()),
                 (b"x-correlation-id", self._identity.correlation_id.encode()),
+                *answer_begins(self._scope),
             ]
         await self._send(message)
 

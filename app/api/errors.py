@@ -26,6 +26,7 @@ STATUS: dict[type[errors.FoundryOpsError], int] = {
     errors.UnsupportedMediaType: 415,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.RateLimited: 429,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.ArtifactExpired: 410,
@@ -36,6 +37,11 @@ STATUS: dict[type[errors.FoundryOpsError], int] = {
 }
 """A subclass has its nearest ancestor's status; a test proves that every error has one."""
 
+_LIMIT_HEADERS = {
+    "Retry-After": "retry_after_s",
+    "X-Concurrency-Limit": "concurrency_limit",
+    "X-Queue-Depth": "queue_depth",
+}
 _FRAMEWORK_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE", 400: "INVALID_REQUEST"}
 _TYPE_NAMES = {
     "str": "string",
@@ -72,6 +78,8 @@ def error_response(exc: errors.FoundryOpsError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(exc, errors.Unavailable):
         headers["Retry-After"] = str(exc.retry_after_s)
+    if isinstance(exc, errors.RateLimited):
+        headers |= {name: str(exc.details[detail]) for name, detail in _LIMIT_HEADERS.items()}
     if isinstance(exc, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     body = envelope(exc.code, exc.message, exc.details)

@@ -28,15 +28,28 @@ from app.api.openapi_tables import (
 
 JSON = dict[str, Any]
 _REF = {"$ref": "#/components/schemas/ErrorEnvelope"}
-_ALWAYS = ((401, "UNAUTHORIZED"), (403, "FORBIDDEN"), (500, "INTERNAL"), (503, "SEARCH_UNAVAILABLE"))
+_ALWAYS = (
+    (401, "UNAUTHORIZED"),
+    (403, "FORBIDDEN"),
+    (429, "RATE_LIMIT"),
+    (500, "INTERNAL"),
+    (503, "SEARCH_UNAVAILABLE"),
+)
 _WITH_BODY = ((400, "INVALID_REQUEST"), (413, "PAYLOAD_TOO_LARGE"), (415, "UNSUPPORTED_MEDIA_TYPE"))
 _HEADERS_OF_STATUS = {
     "201": ("Location",),
     "202": ("Location", "Retry-After"),
     "401": ("WWW-Authenticate",),
-    "429": ("Retry-After",),
+    "429": ("Retry-After", "X-Concurrency-Limit", "X-Queue-Depth"),
     "503": ("Retry-After",),
 }
+_OF_AUTHENTICATED = (
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "RateLimit",
+    "RateLimit-Policy",
+)
 _OPEN_PREFIXES = ("/health/", "/metrics")
 
 
@@ -103,6 +116,8 @@ def finish(document: JSON) -> None:
         _add_errors(path, operation)
         for status, answer in operation["responses"].items():
             _add_headers(status, answer)
+            if status != "401" and not path.startswith(_OPEN_PREFIXES):
+                _add_named(answer, _OF_AUTHENTICATED)
     _share_errors(document)
     names = [*TAGS, *sorted(used - TAGS.keys())]
     document["tags"] = [{"name": name} | ({"description": TAGS[name]} if name in TAGS else {}) for name in names]
@@ -164,8 +179,12 @@ def _expected(path: str, operation: JSON) -> Iterable[tuple[int, str]]:
 
 
 def _add_headers(status: str, answer: JSON) -> None:
+    _add_named(answer, ("X-Request-Id", "X-Correlation-Id", *_HEADERS_OF_STATUS.get(status, ())))
+
+
+def _add_named(answer: JSON, names: Iterable[str]) -> None:
     headers = answer.setdefault("headers", {})
-    for name in ("X-Request-Id", "X-Correlation-Id", *_HEADERS_OF_STATUS.get(status, ())):
+    for name in names:
         headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
 
 

@@ -32,6 +32,10 @@ ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
     "PAYLOAD_TOO_LARGE": ("The body may have at most 131072 bytes.", {"limit": 131072, "received": 140211}),
     "UNAUTHORIZED": ("Send an API key: Authorization: Bearer <api key>.", {}),
     "FORBIDDEN": ("This key lacks the scope 'match:run'.", {"scope": "match:run"}),
+    "RATE_LIMIT": (
+        "Over 600 requests in 60 s; ask again in 7 s.",
+        {"reason": "rate", "limit": 600, "retry_after_s": 7, "concurrency_limit": 16, "queue_depth": 0},
+    ),
     "NOT_FOUND": ("There is no such thing in this organisation.", {}),
     "DATASET_NOT_FOUND": (f"There is no dataset ds_{ULID}.", {"dataset_id": f"ds_{ULID}"}),
     "SNAPSHOT_NOT_FOUND": (f"There is no snapshot dss_{ULID}.", {"snapshot_id": f"dss_{ULID}"}),
@@ -94,6 +98,37 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": "7c3b1d1e-6d0f-4d9a-9a55-0d5c4d1b2f10",
     },
     "WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}, "example": "Bearer"},
+    "X-RateLimit-Limit": {
+        "description": "Requests that the tier allows in a window.",
+        "schema": {"type": "integer"},
+        "example": 600,
+    },
+    "X-RateLimit-Remaining": {
+        "description": "Requests left in the window.",
+        "schema": {"type": "integer"},
+        "example": 592,
+    },
+    "X-RateLimit-Reset": {
+        "description": "When requests come back, in epoch seconds.",
+        "schema": {"type": "integer"},
+        "example": 1795561921,
+    },
+    "RateLimit": {
+        "description": "The same as a structured field: `r` requests remain, more come back in `t` seconds.",
+        "schema": {"type": "string"},
+        "example": '"default";r=592;t=37',
+    },
+    "RateLimit-Policy": {
+        "description": "The limit as a structured field: `q` requests in any `w` seconds.",
+        "schema": {"type": "string"},
+        "example": '"default";q=600;w=60',
+    },
+    "X-Concurrency-Limit": {
+        "description": "Requests that may be answered at the same time.",
+        "schema": {"type": "integer"},
+        "example": 16,
+    },
+    "X-Queue-Depth": {"description": "Jobs that wait.", "schema": {"type": "integer"}, "example": 3},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "example": 2},
     "Location": {
         "description": "Where the new thing is found.",

@@ -41,6 +41,8 @@ class Organisation(Base):
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
+    tier: Mapped[str | None] = mapped_column(String(40))
+    """A tier of the tariff; None is the deployment's default."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

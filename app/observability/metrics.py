@@ -46,6 +46,17 @@ INDEX_BUILDS = Counter("foundryops_index_builds_total", "Activations that built 
 INDEX_BUILD_SECONDS = Histogram("foundryops_index_build_seconds", "Time to build and verify an index", buckets=_SLOW_S)
 INDEX_RECORDS = Counter("foundryops_index_records_total", "Records of indices built")
 
+LIMIT_REFUSALS = Counter(
+    "foundryops_limit_refusals_total",
+    "Requests and jobs over a limit of their tier: rate, concurrency, queue",
+    ["reason"],
+)
+LIMITS_DEGRADED = Gauge(
+    "foundryops_limits_degraded",
+    "1 while limits hold per process because Valkey is away",
+    multiprocess_mode="livemax",
+)
+
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client's own variable: processes that share it are scraped as one."""
 

@@ -17,6 +17,7 @@ from app.db.session import Database
 from app.errors import Conflict, JobNotFound, JobNotReady, QueueUnavailable
 from app.ids import Prefix, new_id
 from app.ports import JobQueue
+from app.services.limits import LimitService
 from app.services.webhooks import WebhookService
 
 log = structlog.get_logger(__name__)
@@ -43,10 +44,11 @@ class Job:
 class JobService:
     """Creates, claims, ends and shows jobs."""
 
-    def __init__(self, db: Database, queue: JobQueue, webhooks: WebhookService) -> None:
+    def __init__(self, db: Database, queue: JobQueue, webhooks: WebhookService, limits: LimitService) -> None:
         self._db = db
         self._queue = queue
         self._webhooks = webhooks
+        self._limits = limits
 
     async def create(
         self,
@@ -58,7 +60,7 @@ class JobService:
     ) -> dict[str, Any]:
         """Accepts a job and wakes a worker; without a queue it is kept and swept up later.
 
-        Raises InvalidSchema for a `callback_url` in the payload that may not be called.
+        Raises InvalidSchema for a `callback_url` in the payload that may not be called, RateLimited when too many wait.
         """
         if payload.get("callback_url") is not None:
             self._webhooks.check(payload["callback_url"])
@@ -75,6 +77,7 @@ class JobService:
             created_at=now(),
         )
         async with self._db.begin() as session:
+            await self._limits.check_queue(session, organisation_id)
             session.add(row)
         try:
             await self._queue.wake(row.id, kind)

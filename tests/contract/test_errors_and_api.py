@@ -49,6 +49,7 @@ def test_codes_are_of_the_contract() -> None:
         "QUEUE_UNAVAILABLE": 503,
         "UNREADABLE_FILE": 422,
         "STORAGE_FULL": 507,
+        "RATE_LIMIT": 429,
         "INTERNAL": 500,
     }
     assert expected.items() <= codes.items()

@@ -1,0 +1,1 @@
+"""Limits that all API processes share: rate permits and slots, leased from Valkey and spent locally."""
