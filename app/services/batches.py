@@ -54,25 +54,22 @@ class BatchService:
         results: list[dict[str, Any]] = []
         origin = Origin(job.organisation_id, "batch", job.correlation_id, job_id=job.id)
         for start in range(0, len(records), _CHUNK_RECORDS):
-            for offset, record in enumerate(records[start : start + _CHUNK_RECORDS]):
-                began = time.perf_counter()
-                answer = await self._match_one(target, start + offset, record, options)
-                results.append(answer)
-                if "error" not in answer:
-                    took_ms = round((time.perf_counter() - began) * 1000, 2)
-                    self._decisions.note(origin, record, answer, took_ms, start + offset)
+            chunk = records[start : start + _CHUNK_RECORDS]
+            own = [{key: value for key, value in record.items() if key != "id"} for record in chunk]
+            began = time.perf_counter()
+            answers = await self._match.match_all(target, own, options)
+            took_ms = round((time.perf_counter() - began) * 1000 / len(chunk), 2)
+            for position, (record, answer) in enumerate(zip(chunk, answers, strict=True), start):
+                results.append(_result(position, record, answer))
+                if not isinstance(answer, FoundryOpsError):
+                    self._decisions.note(origin, record, answer, took_ms, position)
             await self._jobs.progress(job.id, len(results), len(records))
         await self._jobs.complete(job.id, {"job_id": job.id, "results": results})
 
-    async def _match_one(
-        self, target: Any, position: int, record: dict[str, Any], options: MatchOptions
-    ) -> dict[str, Any]:
-        own = {key: value for key, value in record.items() if key != "id"}
-        echoed: dict[str, Any] = {"index": position} | ({"id": record["id"]} if "id" in record else {})
-        try:
-            [answer] = await self._match.match_many(target, [own], options)
-        except FoundryOpsError as exc:
-            if exc.code.endswith("_UNAVAILABLE"):
-                raise
-            return {**echoed, "error": {"code": exc.code, "message": exc.message, "details": exc.details}}
-        return {**echoed, **answer}
+
+def _result(position: int, record: dict[str, Any], answer: dict[str, Any] | FoundryOpsError) -> dict[str, Any]:
+    """An answer or error at its record's place, with the record's own id."""
+    echoed: dict[str, Any] = {"index": position} | ({"id": record["id"]} if "id" in record else {})
+    if isinstance(answer, FoundryOpsError):
+        return {**echoed, "error": {"code": answer.code, "message": answer.message, "details": answer.details}}
+    return {**echoed, **answer}

@@ -28,12 +28,9 @@ async def answers(services: Services) -> list[tuple[list[str], dict[str, Any] | 
     sample = leads()[:LEADS]
     records = [{name: lead[name] for name in LEAD_FIELDS if lead[name]} for lead in sample]
     options = MatchOptions(profile=PROFILE, threshold=0.0, top_n=1)
-    found = [
-        answer
-        for i in range(0, LEADS, 50)
-        for answer in await services.match.match_many(target, records[i : i + 50], options)
-    ]
-    best = [answer["matches"][0] if answer["matches"] else None for answer in found]
+    found = await services.match.match_all(target, records, options)
+    assert all(isinstance(answer, dict) for answer in found)
+    best = [answer["matches"][0] if isinstance(answer, dict) and answer["matches"] else None for answer in found]
     return [(lead["answers"], match) for lead, match in zip(sample, best, strict=True)]
 
 

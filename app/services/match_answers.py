@@ -1,0 +1,94 @@
+"""Shapes what was reranked into the contract's matches and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.matching.rerank import Reranked, explain, reasons_of, rerank
+from app.ports import Retrieved
+from app.services.match_records import Asked, MatchCall
+
+_SCORE_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A record with its candidates, compared and scored; positions are those of `candidates`."""
+
+    asked: Asked
+    candidates: list[Retrieved]
+    reranked: Reranked
+
+    def score(self, position: int) -> float:
+        return round(float(self.reranked.scores.score[position]), _SCORE_DECIMALS)
+
+
+def ranked_of(call: MatchCall, asked: Asked, candidates: list[Retrieved]) -> Ranked:
+    bundle = call.target.bundle
+    ordinals = [found.ordinal for found in candidates]
+    forms = bundle.forms.read_many(ordinals)
+    return Ranked(asked, candidates, rerank(call.slots, asked.query, forms, ordinals, bundle.frequencies, call.profile))
+
+
+def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
+    """The contract's answer but for `request_id` and `took_ms`."""
+    order = ranked.reranked.order
+    best = float(ranked.reranked.scores.score[order[0]]) if order else 0.0
+    kept = [position for position in order if ranked.score(position) >= call.threshold][: call.options.top_n]
+    records = call.target.bundle.records.read_many([ranked.candidates[position].ordinal for position in kept])
+    matches = [
+        match_of(call, ranked, position, orjson.loads(content)) for position, content in zip(kept, records, strict=True)
+    ]
+    matches.sort(key=lambda match: (-match["score"], match["record_id"]))
+    answer: dict[str, Any] = {
+        "snapshot_id": call.target.snapshot_id,
+        "profile": call.profile.label,
+        "threshold": call.threshold,
+        "decision": call.profile.decide(best, call.threshold),
+        "matches": matches,
+        "candidates_considered": len(ranked.candidates),
+    }
+    if ranked.asked.warnings:
+        answer["warnings"] = ranked.asked.warnings
+    return answer
+
+
+def match_of(call: MatchCall, ranked: Ranked, position: int, content: Mapping[str, Any]) -> dict[str, Any]:
+    """One candidate as a match; `content` is its readable record with its id."""
+    profile, reranked = call.profile, ranked.reranked
+    value = ranked.score(position)
+    match: dict[str, Any] = {
+        "record_id": content["record_id"],
+        "score": value,
+        "confidence": profile.confidence(value),
+        "decision": profile.decide(value, call.threshold),
+        "record": content["record"],
+        "reasons": [reason.to_json() for reason in reasons_of(reranked, profile, position)],
+    }
+    if call.options.return_explanations:
+        explanation = explain(reranked, ranked.asked.query, profile, position)
+        match["explanation"] = explanation | {"retrieval": _found_how(ranked.candidates[position], position)}
+    return match
+
+
+def _found_how(found: Retrieved, position: int) -> dict[str, Any]:
+    return {"channels": list(found.channels), "rank": position + 1, "score": round(found.retrieval_score, 3)}
+
+
+def least_change(call: MatchCall, reranked: Reranked, position: int) -> dict[str, Any] | None:
+    """The fewest terms whose absence would move the decision across the threshold, heaviest first; None when none would."""
+    linked = float(reranked.scores.score[position]) >= call.threshold
+    reasons = [r for r in reasons_of(reranked, call.profile, position) if (r.weight_bits > 0) == linked]
+    needed = call.profile.model.bits_at(call.threshold) - reranked.scores.bits(position)
+    removed: list[str] = []
+    moved = 0.0
+    for reason in reasons:
+        removed.append(reason.code)
+        moved -= reason.weight_bits
+        if (moved < needed) if linked else (moved >= needed):
+            return {"to": "no_match" if linked else "match", "without": removed, "bits_needed": round(needed, 2)}
+    return None

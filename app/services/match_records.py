@@ -1,0 +1,95 @@
+"""Reads a record that is to be matched: checks it, pairs its fields, normalises it and plans its retrieval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import InvalidSchema
+from app.matching.layout import Slot, slots_of
+from app.matching.profile import Profile
+from app.matching.rerank import Query, prepare_query
+from app.profiles import find_profile
+from app.services.match_targets import MatchTarget
+
+
+@dataclass(frozen=True, slots=True)
+class MatchOptions:
+    """Options of a match; None means the profile's own."""
+
+    profile: str = "balanced"
+    threshold: float | None = None
+    top_n: int = 5
+    field_map: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+    return_explanations: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatchCall:
+    """What all records of one call share."""
+
+    target: MatchTarget
+    options: MatchOptions
+    profile: Profile
+    slots: tuple[Slot, ...]
+    threshold: float
+
+    @classmethod
+    def of(cls, target: MatchTarget, options: MatchOptions) -> MatchCall:
+        """Raises InvalidSchema for a profile that does not exist."""
+        profile = find_profile(options.profile)
+        threshold = profile.match_threshold if options.threshold is None else options.threshold
+        return cls(target, options, profile, slots_of(target.bundle.schema), threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A record that was read, paired and planned."""
+
+    query: Query
+    warnings: list[dict[str, Any]]
+
+
+def read_record(record: Mapping[str, Any], call: MatchCall) -> Asked:
+    """Checks, pairs, normalises and plans; raises InvalidSchema when the record cannot be matched."""
+    _check_record(record)
+    _check_field_map(call.slots, call.options.field_map)
+    query = prepare_query(record, call.slots, call.profile, call.target.bundle.frequencies, call.options.field_map)
+    unused = [name for name in query.pairing.unused if record[name] not in (None, "")]
+    if not any(query.form):
+        known = sorted({name for slot in call.slots for name in slot.fields})
+        raise InvalidSchema(
+            "No field of the record that has a usable value pairs with a field of the dataset.",
+            fields=sorted(record),
+            dataset_fields=known,
+        )
+    if unused and call.options.strict:
+        raise InvalidSchema(f"Field {unused[0]!r} pairs with no field of the dataset.", field=unused[0], unused=unused)
+    return Asked(query, [{"code": "FIELD_UNUSED", "field": name} for name in unused])
+
+
+def _check_record(record: Mapping[str, Any]) -> None:
+    if not record:
+        raise InvalidSchema("The record is empty.", field="record")
+    for name, value in record.items():
+        if value is not None and not isinstance(value, str | int | float | bool):
+            kind = "object" if isinstance(value, Mapping) else "array"
+            raise InvalidSchema(f"Field {name!r} must be a scalar, got an {kind}.", field=name, received=kind)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidSchema(f"Field {name!r} is not a finite number.", field=name, received=str(value))
+    if all(value is None or (isinstance(value, str) and not value.strip()) for value in record.values()):
+        raise InvalidSchema("All fields of the record are empty.", field="record", fields=sorted(record))
+
+
+def _check_field_map(slots: tuple[Slot, ...], field_map: Mapping[str, str]) -> None:
+    known = {name for slot in slots for name in slot.fields}
+    for name, target in field_map.items():
+        if target not in known:
+            raise InvalidSchema(
+                f"options.field_map maps {name!r} to {target!r}, which the dataset does not have.",
+                field=f"options.field_map.{name}",
+                dataset_fields=sorted(known),
+            )
