@@ -7,7 +7,7 @@ not kept: a term that the table does not know has a document frequency of at mos
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import xxhash
 
 Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
+
+_REMEMBERED_TERMS = 50_000
+"""About 8 MB a table; names repeat their common words, so most look-ups end here."""
 
 
 def hash_terms(terms: Iterable[str]) -> Hashes:
@@ -48,6 +51,10 @@ class TermFrequencies:
     rows: int
     hashes: Hashes
     counts: Counts
+    _known: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Terms that were looked up before."""
+    memo: dict[str, dict[str, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Room for what callers derive from a table and look up often."""
 
     @classmethod
     def from_counts(cls, rows: int, hashes: Hashes, counts: Counts) -> TermFrequencies:
@@ -55,8 +62,23 @@ class TermFrequencies:
         kept = counts > 1
         return cls(rows, hashes[kept], counts[kept])
 
+    def counts_of(self, terms: Sequence[str]) -> list[int]:
+        """Document frequency of each term, in order; 1 for a term that the table does not know."""
+        known = self._known
+        missing = [term for term in terms if term not in known]
+        if missing:
+            if len(known) > _REMEMBERED_TERMS:
+                known.clear()
+                missing = list(terms)
+            known.update(zip(missing, self.search(missing).tolist(), strict=True))
+        return [known[term] for term in terms]
+
     def lookup(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Document frequency of each term; 1 for a term that the table does not know; shape (len(terms),)."""
+        """`counts_of` as an array; shape (len(terms),)."""
+        return np.array(self.counts_of(terms), np.int64)
+
+    def search(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
+        """`lookup` for terms that are not worth remembering."""
         if not len(self.hashes) or not terms:
             return np.ones(len(terms), np.int64)
         wanted = hash_terms(terms)

@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 _BACKGROUND_RECORDS = 2_000.0
 """Weight of the background: as if this many records of the register were in the snapshot."""
 _UNSEEN_SHARE = 5e-6
+_REMEMBERED_TOKENS = 30_000
+"""A namespace; about 4 MB, and most words of most names."""
 _VALUE_RECORDS = 20.0
 _VALUE_SHARES = {"city": 2e-3, "region": 0.02, "country": 0.03, "postal": 5e-4, "number": 0.02, "date": 5e-5}
 """Share of a value that nobody else in the snapshot has, by kind: guesses of how many values there are."""
@@ -39,12 +41,24 @@ def _background() -> dict[str, float]:
 
 def token_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequencies) -> Floats:
     """Information of each token of names or texts, in bits; shape (len(tokens),)."""
-    found = frequencies.lookup([f"{namespace}:{token}" for token in tokens])
+    known = frequencies.memo.setdefault(namespace, {})
+    missing = [token for token in tokens if token not in known]
+    if missing:
+        if len(known) > _REMEMBERED_TOKENS:
+            known.clear()
+            missing = list(tokens)
+        known.update(zip(missing, _computed_bits(missing, namespace, frequencies), strict=True))
+    return np.array([known[token] for token in tokens])
+
+
+def _computed_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequencies) -> list[float]:
+    found = frequencies.search([f"{namespace}:{token}" for token in tokens])
     shares = _background()
-    share = np.fromiter((shares.get(token, _UNSEEN_SHARE) for token in tokens), np.float64, len(tokens))
+    share = np.array([shares.get(token, _UNSEEN_SHARE) for token in tokens])
     total = frequencies.rows + _BACKGROUND_RECORDS
-    bits: Floats = -np.log2((found + _BACKGROUND_RECORDS * share) / total)
-    return np.maximum(bits, 0.0)
+    bits = -np.log2((found + _BACKGROUND_RECORDS * share) / total)
+    computed: list[float] = np.maximum(bits, 0.0).tolist()
+    return computed
 
 
 def value_bits(kind: str, terms: Sequence[str], frequencies: TermFrequencies) -> Floats:

@@ -76,7 +76,7 @@ def rerank(
     candidates: list[Form] = [orjson.loads(form) for form in forms]
     comparison = compare(slots, query.form, candidates, frequencies)
     scores = score(comparison, profile.model, frequencies.rows)
-    order = sorted(range(len(ordinals)), key=lambda c: (-float(scores.log_odds[c]), ordinals[c]))
+    order = [c for _, _, c in sorted(zip((-scores.log_odds).tolist(), ordinals, range(len(ordinals)), strict=True))]
     return Reranked(comparison, scores, order)
 
 
@@ -97,8 +97,8 @@ def explain(reranked: Reranked, query: Query, profile: Profile, candidate: int) 
                 "field": slot.fields[0],
                 "fields": list(slot.fields),
                 "comparator": "words" if slot.kind in {kind.value for kind in BAG_KINDS} else slot.kind,
-                "record_value": pair[0].partition("|")[0],
-                "candidate_value": pair[1].partition("|")[0],
+                "record_value": _shown(pair[0]),
+                "candidate_value": _shown(pair[1]),
                 "similarity": _similarity(slot.kind, slot.features[candidate].tolist()),
                 "level": slot_level(slot, candidate),
                 "weight": round(float(scores.slots[i][candidate]) * BITS, 2),
@@ -110,6 +110,10 @@ def explain(reranked: Reranked, query: Query, profile: Profile, candidate: int) 
         "match_weight": round(float(scores.log_odds[candidate]) * BITS, 2),
         "mapping": query.mapping,
     }
+
+
+def _shown(compared: str | tuple[str, ...]) -> str:
+    return compared.partition("|")[0] if isinstance(compared, str) else " ".join(compared)
 
 
 def _similarity(kind: str, row: list[float]) -> float:

@@ -61,10 +61,14 @@ class ScoreModel:
     competition: float
     weights: Mapping[str, Mapping[str, float]]
     calibrator: Calibrator = field(default_factory=Calibrator)
+    _vectors: dict[str, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def vector(self, kind: str) -> Floats:
-        weights = self.weights.get(kind, {})
-        return np.array([weights.get(name, 0.0) for name in feature_names(kind)])
+        """The weights of a kind's features, in their order."""
+        if kind not in self._vectors:
+            weights = self.weights.get(kind, {})
+            self._vectors[kind] = np.array([weights.get(name, 0.0) for name in feature_names(kind)])
+        return self._vectors[kind]
 
     def bits_at(self, threshold: float) -> float:
         """The match weight (bits) at which the score reaches a threshold."""

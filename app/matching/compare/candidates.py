@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.matching.compare.bags import BAG_FEATURES, Bag, compare_bags, parse_bag
+from app.matching.compare.bags import BAG_FEATURES, Bag, compare_bags
+from app.matching.compare.columns import Columns, parse_bags
 from app.matching.compare.hints import HINT_FEATURES, compare_hints
 from app.matching.compare.scalars import Level, best_level
 from app.matching.frequencies import TermFrequencies
@@ -19,7 +20,11 @@ from app.matching.rarity import value_bits
 Floats = npt.NDArray[np.float64]
 
 SCALAR_FEATURES = ("exact", "exact_bits", "close", "near", "differ")
-_LEVEL_COLUMN = {Level.CLOSE: 2, Level.NEAR: 3, Level.DIFFERENT: 4}
+_LEVEL_ROWS = {
+    Level.CLOSE: (0.0, 0.0, 1.0, 0.0, 0.0),
+    Level.NEAR: (0.0, 0.0, 0.0, 1.0, 0.0),
+    Level.DIFFERENT: (0.0, 0.0, 0.0, 0.0, 1.0),
+}
 _RANKING = np.zeros(len(BAG_FEATURES))
 for _name, _weight in (
     ("matched", 1.0),
@@ -33,17 +38,22 @@ for _name, _weight in (
 """Which of several names of a record is the nearest to the query's; the score itself has weights of its own."""
 
 
+Pair = tuple[tuple[str, ...], tuple[str, ...]] | tuple[str, str]
+_Levelled = tuple[Pair | None, tuple[float, ...]]
+_NOTHING: _Levelled = (None, (0.0, 0.0, 0.0, 0.0, 0.0))
+
+
 @dataclass(frozen=True, slots=True)
 class SlotComparison:
     """One slot's features, (candidates, features of the kind); all zero where a side has no value.
 
-    `pairs` holds for each candidate the two values that were compared, or None.
+    `pairs` holds for each candidate the two values that were compared (words of a bag, else the value), or None.
     """
 
     kind: str
     fields: tuple[str, ...]
     features: Floats
-    pairs: list[tuple[str, str] | None]
+    pairs: list[Pair | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +75,28 @@ def compare(
     """Features of every slot for which the query has a value, and the hints between slots."""
     if not candidates:
         return Comparison((), 0)
+    columns = Columns(slots, candidates)
     compared: list[SlotComparison] = []
-    for i, slot in enumerate(slots):
-        wanted = query[i]
+    for i, (slot, wanted) in enumerate(zip(slots, query, strict=True)):
         if wanted is None:
             continue
-        values = [form[i] for form in candidates]
-        compare_slot = _compare_bag_slot if slot.kind in BAG_KINDS else _compare_scalar_slot
-        compared.append(compare_slot(slot, wanted, values, frequencies))
-    hints = compare_hints(slots, query, candidates, frequencies)
+        if slot.kind in BAG_KINDS:
+            compared.append(_compare_bag_slot(slot, wanted, columns.bags(i), frequencies))
+        else:
+            compared.append(_compare_scalar_slot(slot, wanted, columns.values[i], frequencies))
+    hints = compare_hints(slots, query, columns, frequencies)
     compared.append(SlotComparison("hint", (), hints, [None] * len(candidates)))
     return Comparison(tuple(compared), len(candidates))
 
 
 def _compare_bag_slot(
-    slot: Slot, wanted: list[str], values: Sequence[list[str] | None], frequencies: TermFrequencies
+    slot: Slot, wanted: list[str], values: Sequence[list[Bag]], frequencies: TermFrequencies
 ) -> SlotComparison:
-    if slot.kind in (Kind.GIVEN, Kind.FAMILY, Kind.ADDRESS):
-        wanted = [" ".join(wanted)]
-        values = [[" ".join(found)] if found else None for found in values]
-    owners = [c for c, found in enumerate(values) for _ in found or ()]
-    texts = [text for found in values for text in found or ()]
     features = np.zeros((len(values), len(BAG_FEATURES)))
-    pairs: list[tuple[str, str] | None] = [None] * len(values)
-    rows = [parse_bag(text) for text in texts]
-    for text in wanted if rows else ():
-        query = parse_bag(text)
+    pairs: list[Pair | None] = [None] * len(values)
+    owners = [c for c, found in enumerate(values) for _ in found]
+    rows = [bag for found in values for bag in found]
+    for query in parse_bags(slot.kind, wanted) if rows else ():
         if query.tokens:
             _keep_best(features, pairs, compare_bags(slot.kind, query, rows, frequencies), owners, query, rows)
     return SlotComparison(slot.kind.value, slot.fields, features, pairs)
@@ -98,46 +104,42 @@ def _compare_bag_slot(
 
 def _keep_best(
     features: Floats,
-    pairs: list[tuple[str, str] | None],
+    pairs: list[Pair | None],
     found: Floats,
     owners: Sequence[int],
     query: Bag,
     rows: Sequence[Bag],
 ) -> None:
-    rank = found @ _RANKING
-    kept = features @ _RANKING
+    """Keeps each candidate's features where the row ranks above what was found for it before."""
+    rank = (found @ _RANKING).tolist()
+    kept = (features @ _RANKING).tolist()
+    best: dict[int, int] = {}
     for r, c in enumerate(owners):
         if pairs[c] is None or rank[r] > kept[c]:
-            features[c], kept[c] = found[r], rank[r]
-            pairs[c] = (" ".join(query.tokens), " ".join(rows[r].tokens))
+            best[c], kept[c] = r, rank[r]
+            pairs[c] = query.tokens, rows[r].tokens
+    features[list(best)] = found[list(best.values())]
 
 
 def _compare_scalar_slot(
     slot: Slot, wanted: list[str], values: Sequence[list[str] | None], frequencies: TermFrequencies
 ) -> SlotComparison:
-    features = np.zeros((len(values), len(SCALAR_FEATURES)))
-    pairs: list[tuple[str, str] | None] = [None] * len(values)
-    bits = dict(
-        zip(
-            wanted,
-            value_bits(slot.kind.value, [_term(slot, value) for value in wanted], frequencies).tolist(),
-            strict=True,
-        )
-    )
-    known: dict[tuple[str, ...], tuple[Level, str, str]] = {}
-    for c, found in enumerate(values):
-        if not found:
+    terms = [_term(slot, value) for value in wanted]
+    bits = dict(zip(wanted, value_bits(slot.kind.value, terms, frequencies).tolist(), strict=True))
+    known: dict[str | tuple[str, ...], _Levelled] = {}
+    rows: list[_Levelled] = []
+    for found in values:
+        if found is None:
+            rows.append(_NOTHING)
             continue
-        key = tuple(found)
+        key = found[0] if len(found) == 1 else tuple(found)
         if key not in known:
-            known[key] = best_level(slot.kind, wanted, found)
-        level, left, right = known[key]
-        pairs[c] = (left, right)
-        if level is Level.EXACT:
-            features[c, 0], features[c, 1] = 1.0, bits[left] / 10.0
-        else:
-            features[c, _LEVEL_COLUMN[level]] = 1.0
-    return SlotComparison(slot.kind.value, slot.fields, features, pairs)
+            level, left, right = best_level(slot.kind, wanted, found)
+            exact = (1.0, bits[left] / 10.0, 0.0, 0.0, 0.0)
+            known[key] = (left, right), exact if level is Level.EXACT else _LEVEL_ROWS[level]
+        rows.append(known[key])
+    features = np.array([row for _, row in rows])
+    return SlotComparison(slot.kind.value, slot.fields, features, [pair for pair, _ in rows])
 
 
 def _term(slot: Slot, value: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.matching.compare.bags import Bag, parse_bag
+from app.matching.compare.columns import Columns
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import Kind, Slot
 from app.matching.prepare import Form
@@ -27,77 +28,87 @@ HINT_FEATURES = (
     "country_in_name_differs",
 )
 _LONG_NAME_TOKENS = 6
+Values = list[str] | None
 _LEAST_LABEL_CHARS = 3
 
 
-def compare_hints(
-    slots: tuple[Slot, ...], query: Form, candidates: Sequence[Form], frequencies: TermFrequencies
-) -> Floats:
+def compare_hints(slots: tuple[Slot, ...], query: Form, columns: Columns, frequencies: TermFrequencies) -> Floats:
     """Shape (candidates, len(HINT_FEATURES)); zero wherever the slots themselves were compared and agree."""
-    features = np.zeros((len(candidates), len(HINT_FEATURES)))
+    features = np.zeros((len(columns.values[0]), len(HINT_FEATURES)))
     at = {slot.kind: i for i, slot in reversed(list(enumerate(slots)))}
     name = next((at[kind] for kind in (Kind.ORG, Kind.TITLE) if kind in at), None)
     if name is None:
         return features
     if Kind.HOST in at:
-        _host_hints(features, query, candidates, name, at[Kind.HOST])
-    if query[name] is not None and (Kind.CITY in at or Kind.COUNTRY in at):
-        _place_hints(features, query, candidates, name, at.get(Kind.CITY), at.get(Kind.COUNTRY), frequencies)
+        _host_hints(features, query, columns, name, at[Kind.HOST])
+    if query[name] is None:
+        return features
+    text = " ".join(value.partition("|")[0] for value in query[name] or ())
+    if Kind.CITY in at and query[at[Kind.CITY]] is None:
+        _city_hints(features, text, columns.values[at[Kind.CITY]], columns.values[name], frequencies)
+    if Kind.COUNTRY in at and query[at[Kind.COUNTRY]] is None:
+        _country_hints(features, text, columns.values[at[Kind.COUNTRY]])
     return features
 
 
-def _host_hints(features: Floats, query: Form, candidates: Sequence[Form], name: int, host: int) -> None:
-    hosts = query[host] or []
-    labels = [value.partition("|")[2] for value in hosts]
+def _host_hints(features: Floats, query: Form, columns: Columns, name: int, host: int) -> None:
+    hosts = frozenset(query[host] or ())
+    owned = columns.values[host]
+    unlike = [c for c, own in enumerate(owned) if not own or hosts.isdisjoint(own)]
+    labels = _labels(query[host])
+    bags = columns.bags(name) if labels else ()
+    for c in unlike if labels else ():
+        _note(features, c, 0, _spelled(labels, bags[c]))
     names = [parse_bag(value) for value in query[name] or ()]
-    for c, form in enumerate(candidates):
-        own = form[host] or []
-        if hosts and own and not set(hosts).isdisjoint(own):
-            continue
-        if labels:
-            features[c, :2] = _spells(labels, [parse_bag(value) for value in form[name] or ()])
-        if names and own:
-            features[c, 2:4] = _spells([value.partition("|")[2] for value in own], names)
+    for c in unlike if names else ():
+        _note(features, c, 2, _spelled(_labels(owned[c]), names))
 
 
-def _spells(labels: Sequence[str], names: Sequence[Bag]) -> tuple[float, float]:
-    """Whether a label is a name or its acronym; whether one begins the other."""
-    begins = False
+def _note(features: Floats, candidate: int, first: int, spelled: bool | None) -> None:
+    if spelled is not None:
+        features[candidate, first if spelled else first + 1] = 1.0
+
+
+def _labels(hosts: Sequence[str] | None) -> list[str]:
+    labels = [value.partition("|")[2] for value in hosts or ()]
+    return [label for label in labels if len(label) >= _LEAST_LABEL_CHARS]
+
+
+def _spelled(labels: Sequence[str], names: Sequence[Bag]) -> bool | None:
+    """True where a label is a name or its acronym, False where one begins the other, else None."""
+    begins = None
     for label in labels:
-        if len(label) < _LEAST_LABEL_CHARS:
-            continue
-        for bag in names:
-            joined = bag.joined
-            if label in (joined, bag.acronym) or label in bag.tokens[:1]:
-                return 1.0, 0.0
-            begins = begins or joined.startswith(label) or (len(joined) > 3 and label.startswith(joined))
-            begins = begins or (len(label) > 3 and label in bag.tokens)
-    return 0.0, float(begins)
+        for tokens, joined, _, acronym in names:
+            if label in (joined, acronym) or label in tokens[:1]:
+                return True
+            if (
+                joined.startswith(label)
+                or (len(joined) > 3 and label.startswith(joined))
+                or (len(label) > 3 and label in tokens)
+            ):
+                begins = False
+    return begins
 
 
-def _place_hints(
-    features: Floats,
-    query: Form,
-    candidates: Sequence[Form],
-    name: int,
-    city: int | None,
-    country: int | None,
-    frequencies: TermFrequencies,
+def _city_hints(
+    features: Floats, text: str, cities: Sequence[Values], names: Sequence[Values], frequencies: TermFrequencies
 ) -> None:
-    text = " ".join(value.partition("|")[0] for value in query[name] or ())
-    tokens = text.split()
     padded = f" {text} "
-    named = country_in_text(tokens) if country is not None and query[country] is None else ""
-    search_city = city is not None and query[city] is None
-    for c, form in enumerate(candidates):
-        found = form[city] if search_city and city is not None else None
-        if found:
-            own = " ".join(value.partition("|")[0] for value in form[name] or ())
-            inside = [value for value in found if f" {value} " in padded and f" {value} " not in f" {own} "]
-            if inside:
-                features[c, 4] = float(value_bits("city", [f"city:{inside[0]}"], frequencies)[0]) / 10.0
-            elif len(tokens) >= _LONG_NAME_TOKENS and not any(f" {value} " in padded for value in found):
-                features[c, 5] = 1.0
-        owned = form[country] if named and country is not None else None
+    long = text.count(" ") + 1 >= _LONG_NAME_TOKENS
+    for c, found in enumerate(cities):
+        if not found:
+            continue
+        within = [value for value in found if f" {value} " in padded]
+        own = " ".join(value.partition("|")[0] for value in names[c] or ()) if within else ""
+        inside = [value for value in within if f" {value} " not in f" {own} "]
+        if inside:
+            features[c, 4] = float(value_bits("city", [f"city:{inside[0]}"], frequencies)[0]) / 10.0
+        elif long and not within:
+            features[c, 5] = 1.0
+
+
+def _country_hints(features: Floats, text: str, countries: Sequence[Values]) -> None:
+    named = country_in_text(text.split())
+    for c, owned in enumerate(countries if named else ()):
         if owned:
             features[c, 6 if named in owned else 7] = 1.0

@@ -131,5 +131,12 @@ COMPARATORS: dict[Kind, Callable[[str, str], Level]] = {
 def best_level(kind: Kind, query: Sequence[str], candidate: Sequence[str]) -> tuple[Level, str, str]:
     """The highest level that any pair of values reaches, and that pair."""
     compare = COMPARATORS[kind]
-    pairs = ((compare(left, right), left, right) for left in query for right in candidate)
-    return max(pairs, key=lambda pair: pair[0])
+    best = Level.DIFFERENT, query[0], candidate[0]
+    for left in query:
+        for right in candidate:
+            level = compare(left, right)
+            if level > best[0]:
+                best = level, left, right
+            if level is Level.EXACT:
+                return best
+    return best

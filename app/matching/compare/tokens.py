@@ -33,24 +33,26 @@ def word_similarities(left: Sequence[str], right: Sequence[str], *, persons: boo
     table: Similarities = process.cdist(
         left, right, scorer=OSA.normalized_similarity, score_cutoff=ALIKE, dtype=np.float32
     )
-    by_first: dict[str, list[int]] = {}
-    for j, word in enumerate(right):
-        by_first.setdefault(word[0], []).append(j)
-    for i, word in enumerate(left):
-        for j in by_first.get(word[0], ()):
-            if table[i, j] < _PREFIX_SIMILARITY:
-                table[i, j] = max(table[i, j], _shortened(word, right[j], persons))
+    initials = [word[0] for word in right]
+    for row, word in zip(table, left, strict=True):
+        first, last = word[0], word[-1]
+        for j, initial in enumerate(initials):
+            if initial != first:
+                continue
+            other = right[j]
+            if other[-1] == last or other.startswith(word) or word.startswith(other):
+                row[j] = max(row[j], _shortened(word, other, persons))
         if persons:
-            _add_nicknames(table, i, word, right)
+            _add_nicknames(row, word, right)
     return table
 
 
 def _shortened(left: str, right: str, persons: bool) -> float:
     short, long = (left, right) if len(left) <= len(right) else (right, left)
-    if short.isdigit():
-        return 0.0
     if not long.startswith(short):
         return _SKELETON_SIMILARITY if _is_skeleton(short, long) else 0.0
+    if short.isdigit():
+        return 0.0
     if len(short) >= _LEAST_PREFIX_CHARS:
         return _PREFIX_SIMILARITY if len(short) > _LEAST_PREFIX_CHARS else _SHORT_PREFIX_SIMILARITY
     return _INITIAL_SIMILARITY if persons and len(short) == 1 else 0.0
@@ -61,7 +63,7 @@ def _is_skeleton(short: str, long: str) -> bool:
 
     What stands after the part that both begin with must be consonants, in order, the last one the word's own.
     """
-    if len(short) < _LEAST_PREFIX_CHARS or len(short) + 2 > len(long) or short[-1] != long[-1]:
+    if not _LEAST_PREFIX_CHARS <= len(short) <= len(long) - 2 or short[-1] != long[-1] or short.isdigit():
         return False
     same = next(i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b)
     if not _VOWELS.isdisjoint(short[same:]):
@@ -70,10 +72,10 @@ def _is_skeleton(short: str, long: str) -> bool:
     return all(letter in rest for letter in short[same:])
 
 
-def _add_nicknames(table: Similarities, i: int, word: str, right: Sequence[str]) -> None:
+def _add_nicknames(row: Similarities, word: str, right: Sequence[str]) -> None:
     formal = nicknames().get(word)
     if formal is None:
         return
     for j, other in enumerate(right):
-        if table[i, j] < _NICKNAME_SIMILARITY and not formal.isdisjoint(nicknames().get(other, frozenset())):
-            table[i, j] = _NICKNAME_SIMILARITY
+        if row[j] < _NICKNAME_SIMILARITY and not formal.isdisjoint(nicknames().get(other, frozenset())):
+            row[j] = _NICKNAME_SIMILARITY
