@@ -6,11 +6,15 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from app.bootstrap import Services, build
 from app.config import Settings
 from tests.engines import Engines, engines
+
+hypothesis.settings.register_profile("no clock", deadline=None)  # a busy machine is no error
+hypothesis.settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")
