@@ -31,6 +31,8 @@ from app.services.match import MatchService
 from app.services.match_targets import MatchTargets
 from app.services.runner import JobRunner
 from app.services.standings import Standings
+from app.services.upload_urls import UploadUrls
+from app.services.uploads import UploadRules, UploadService
 from app.services.webhook_courier import Courier
 from app.services.webhook_secrets import WebhookSecrets
 from app.services.webhooks import WebhookService
@@ -59,6 +61,7 @@ class Services:
     outbound: Outbound
     standings: Standings
     limits: LimitService
+    uploads: UploadService
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
         await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
@@ -109,6 +112,8 @@ async def build(settings: Settings) -> Services:
     activation = ActivationService(db, store, datasets, jobs, Verifier(index), settings)
     runner = JobRunner(jobs, queue, {"activate": activation.run, "match_batch": batches.run})
     keys = KeyService(db, server_secret)
+    upload_rules = UploadRules(settings.upload_limit_bytes, settings.upload_url_lifetime_s, settings.upload_kept_s)
+    uploads = UploadService(db, store, UploadUrls(server_secret), upload_rules)
     return Services(
         settings=settings,
         db=db,
@@ -128,4 +133,5 @@ async def build(settings: Settings) -> Services:
         outbound=outbound,
         standings=standings,
         limits=limits,
+        uploads=uploads,
     )

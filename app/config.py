@@ -62,6 +62,13 @@ class Settings(BaseSettings):
         "var/cache"
     )
 
+    upload_limit_bytes: Annotated[int, Field(description="largest file that an upload URL takes")] = 20 * 1024**3
+    upload_url_lifetime_s: Annotated[int, Field(description="how long an upload URL can be used")] = 3600
+    upload_kept_s: Annotated[int, Field(description="how long an upload is kept, and after a job that read it")] = (
+        86_400
+    )
+    unpacked_limit_bytes: Annotated[int, Field(description="most that a gzipped input may unpack to")] = 64 * 1024**3
+
     embedded_opensearch_port: Annotated[
         int, Field(description="embedded OpenSearch; at most 9299; the next free one when taken")
     ] = 9200

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,10 +42,20 @@ class JobQueue(Protocol):
 
 
 class FileStore(Protocol):
-    """Immutable objects by key (`a/b/c`); put replaces whole and atomically. Raises NotFound."""
+    """Immutable objects by key (`a/b/c`); put replaces whole and atomically. Raises NotFound, StorageFull."""
 
     async def put(self, key: str, source: Path) -> None: ...
     async def put_bytes(self, key: str, content: bytes) -> None: ...
     async def get_bytes(self, key: str) -> bytes: ...
-    async def local_path(self, key: str) -> Path: ...
+    async def size(self, key: str) -> int | None: ...
+
+    async def local_path(self, key: str) -> Path:
+        """A file of this machine with the object's content; the caller only reads it."""
+
+    async def receive(self, key: str, body: AsyncIterator[bytes], limit_bytes: int) -> int | None:
+        """Takes a stream and gives its size; None when the key is taken. Only for a store without presigned PUTs."""
+
+    async def presign_put(self, key: str, lifetime_s: int) -> str | None:
+        """A URL that takes one object from anybody; None when the store has no door of its own."""
+
     async def delete_prefix(self, prefix: str) -> None: ...

@@ -36,6 +36,11 @@ class EdgeRules:
     default_limit: int
     hosts: frozenset[str] = frozenset()
     https: bool = False
+    streamed_path: str = "/api/v2/uploads/"
+    """A PUT under it is a file: its body goes by unread, the route streams and bounds it."""
+
+    def streams(self, scope: Scope) -> bool:
+        return scope["method"] == "PUT" and str(scope["path"]).startswith(self.streamed_path)
 
 
 class BodyTooLarge(Exception):
@@ -75,25 +80,27 @@ class Edge:
 
     async def _answer(self, scope: Scope, given: _Given, receive: Receive, answer: _Answer) -> None:
         try:
-            body = await self._admit(scope, given, receive)
+            admitted = await self._admit(scope, given, receive)
         except FoundryOpsError as refused:
             await error_response(refused)(scope, receive, answer)
             return
         try:
-            await self.application(scope, _replay(body, receive), answer)
+            await self.application(scope, admitted, answer)
         except Exception as exc:
             log.error("request_failed", error_type=type(exc).__name__, frames=frames_of(exc))
             if answer.status == 0:
                 await answer({"type": "http.response.start", "status": 500, "headers": [_JSON]})
                 await answer({"type": "http.response.body", "body": envelope("INTERNAL", "Something went wrong.", {})})
 
-    async def _admit(self, scope: Scope, given: _Given, receive: Receive) -> bytes:
-        """The whole body of a request that may come in; raises what is wrong with it."""
+    async def _admit(self, scope: Scope, given: _Given, receive: Receive) -> Receive:
+        """The door of the body of a request that may come in; raises what is wrong with it."""
         rules = self._rules
         if rules.hosts and given.host not in rules.hosts and scope["path"] not in _QUIET:
             raise InvalidRequest("This service does not answer for the host that was asked for.", field="Host")
         if given.encoding not in (b"", b"identity"):
             raise UnsupportedMediaType("Send the body uncompressed: Content-Encoding is not accepted.")
+        if rules.streams(scope):
+            return receive
         limit = next((size for end, size in rules.limits.items() if scope["path"].endswith(end)), rules.default_limit)
         try:
             body = await _read(given.length, receive, limit)
@@ -102,7 +109,7 @@ class Edge:
             raise PayloadTooLarge(message, limit=limit, received=exc.received) from exc
         if body is None:
             raise InvalidRequest("The client closed the connection before the body was complete.")
-        return body
+        return _replay(body, receive)
 
 
 @dataclass(slots=True)

@@ -49,6 +49,8 @@ ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
     "JOB_NOT_READY": (f"Job job_{ULID} is running; poll it until it is completed.", {"status": "running"}),
     "ARTIFACT_EXPIRED": ("The result was kept for 24 hours and is gone.", {}),
     "UNSUPPORTED_MEDIA_TYPE": ("Send the body as it is: Content-Encoding 'gzip' is not accepted here.", {}),
+    "UNREADABLE_FILE": ("The file is a ZIP archive or an Excel workbook; save the sheet as CSV.", {"byte": 0}),
+    "STORAGE_FULL": ("There is no space left in the file store; free some and try again.", {}),
     "SEARCH_UNAVAILABLE": ("The search engine does not answer.", {"retry_after_s": 2}),
     "QUEUE_UNAVAILABLE": ("The job queue does not answer.", {"retry_after_s": 2}),
     "INTERNAL": ("Something went wrong on our side.", {}),
@@ -68,6 +70,7 @@ STATUS_MEANINGS = {
     422: "A value is not what the contract says; `details.errors` lists all that were found.",
     429: "Over a limit; `details.reason` says which, ask again after `Retry-After`.",
     500: "A bug of ours; report the request id.",
+    507: "The file store is full.",
     503: "A dependency does not answer; ask again after `Retry-After`.",
 }
 
@@ -75,6 +78,7 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "dataset_id": ("The dataset.", f"ds_{ULID}"),
     "snapshot_id": ("The snapshot.", f"dss_{ULID}"),
     "job_id": ("The job.", f"job_{ULID}"),
+    "storage_key": ("The upload, as `presign` named it.", f"sk_{ULID}"),
     "delivery_id": ("The webhook delivery.", f"whd_{ULID}"),
     "decision": ("Only decisions of this kind.", "review"),
     "record_hash": ("Only decisions on records equal to the one that has this hash.", None),
@@ -83,7 +87,12 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
 }
 """Description and example of parameters by name, for those that the route does not describe itself."""
 
-NOT_FOUND_CODES = {"job_id": "JOB_NOT_FOUND", "snapshot_id": "SNAPSHOT_NOT_FOUND", "dataset_id": "DATASET_NOT_FOUND"}
+NOT_FOUND_CODES = {
+    "job_id": "JOB_NOT_FOUND",
+    "snapshot_id": "SNAPSHOT_NOT_FOUND",
+    "dataset_id": "DATASET_NOT_FOUND",
+    "storage_key": "UPLOAD_NOT_FOUND",
+}
 """By path parameter, the code of what it names; any other parameter is NOT_FOUND."""
 
 HEADERS: dict[str, dict[str, Any]] = {

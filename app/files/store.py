@@ -6,9 +6,16 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from app.errors import NotFound
+from app.files.disk import storage_errors
+from app.files.incoming import receive, sync_folder
+
+_COPY_BYTES = 1024 * 1024
 
 
 class LocalFileStore:
@@ -31,9 +38,27 @@ class LocalFileStore:
         except FileNotFoundError as exc:
             raise NotFound("The file is not there any more.", key=key) from exc
 
+    async def size(self, key: str) -> int | None:
+        """In bytes; None when there is no such object."""
+        try:
+            return (await asyncio.to_thread(self.path(key).stat)).st_size
+        except FileNotFoundError:
+            return None
+
     async def local_path(self, key: str) -> Path:
-        """A path that can be read here; the file may be missing."""
-        return self.path(key)
+        """Where the object lies; raises NotFound."""
+        found = self.path(key)
+        if not await asyncio.to_thread(found.is_file):
+            raise NotFound("The file is not there any more.", key=key)
+        return found
+
+    async def receive(self, key: str, body: AsyncIterator[bytes], limit_bytes: int) -> int | None:
+        """See `app.files.incoming.receive`."""
+        return await receive(self.path(key), body, limit_bytes)
+
+    async def presign_put(self, key: str, lifetime_s: int) -> str | None:
+        """None: the API takes the files of this store."""
+        return None
 
     async def delete_prefix(self, prefix: str) -> None:
         """Removes a folder of keys; nothing happens when there is none."""
@@ -47,32 +72,28 @@ class LocalFileStore:
         return found
 
     def _put(self, key: str, source: Path) -> None:
-        target = self._made(key)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".part-")
-        try:
-            with os.fdopen(handle, "wb") as out, source.open("rb") as given:
-                shutil.copyfileobj(given, out, 1024 * 1024)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with source.open("rb") as given, self._replacing(key) as out:
+            shutil.copyfileobj(given, out, _COPY_BYTES)
 
     def _write(self, key: str, content: bytes) -> None:
-        target = self._made(key)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".part-")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with self._replacing(key) as out:
+            out.write(content)
 
-    def _made(self, key: str) -> Path:
+    @contextmanager
+    def _replacing(self, key: str) -> Iterator[BinaryIO]:
+        """A file that takes the key's place when it is whole and on disk; raises StorageFull."""
         target = self.path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
+        with storage_errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+            temporary = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as out:
+                    yield out
+                    out.flush()
+                    os.fsync(out.fileno())
+                temporary.replace(target)
+                sync_folder(target.parent)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from app.db.indices import IndexRepository
 from app.db.models import IndexRow
-from app.errors import InvalidSchema, SnapshotNotActive
+from app.errors import InvalidSchema, NotFound, SnapshotNotActive
 from app.files.bundle import FILES, META, Bundle
 from app.ports import FileStore
 
@@ -86,7 +86,7 @@ class MatchTargets:
         try:
             paths = [await self._store.local_path(f"indices/{serving.name}/{name}") for name in FILES]
             bundle = Bundle.open(paths[FILES.index(META)].parent)
-        except FileNotFoundError as exc:
+        except (FileNotFoundError, NotFound) as exc:
             raise SnapshotNotActive(
                 f"The index of snapshot {serving.snapshot_id} is gone; activate the snapshot again.",
                 snapshot_id=serving.snapshot_id,
