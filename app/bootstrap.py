@@ -20,6 +20,7 @@ from app.search.client import Endpoint
 from app.search.decisions import DecisionIndex
 from app.search.retrieval import OpenSearchCandidateIndex
 from app.services.activation import ActivationService
+from app.services.audit import AuditService
 from app.services.batches import BatchService
 from app.services.datasets import DatasetService
 from app.services.decisions import DecisionLog
@@ -48,6 +49,7 @@ class Services:
     search: AsyncOpenSearch
     queue: ArqQueue
     keys: KeyService
+    audit: AuditService
     datasets: DatasetService
     jobs: JobService
     match: MatchService
@@ -120,6 +122,7 @@ async def build(settings: Settings) -> Services:
         search=search,
         queue=queue,
         keys=keys,
+        audit=AuditService(db),
         datasets=datasets,
         jobs=jobs,
         match=match,

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from app.api import datasets, decisions, docs_ui, health, jobs, match, uploads, webhooks
+from app.api import audit, datasets, decisions, docs_ui, health, jobs, match, uploads, webhooks
 from app.api.edge import Edge, EdgeRules
 from app.api.errors import install
 from app.api.openapi import complete, operation_id
@@ -34,7 +34,15 @@ def create_app(settings: Settings | None = None) -> Edge:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     v2 = APIRouter(prefix="/api/v2")
-    for router in (datasets.router, match.router, jobs.router, uploads.router, webhooks.router, decisions.router):
+    for router in (
+        datasets.router,
+        match.router,
+        jobs.router,
+        uploads.router,
+        webhooks.router,
+        decisions.router,
+        audit.router,
+    ):
         v2.include_router(router)
     app.include_router(v2)
     app.include_router(health.router)

@@ -11,7 +11,9 @@ import pytest
 
 from app.bootstrap import Services, build
 from app.config import Settings
+from app.db.session import Database
 from tests.engines import Engines, engines
+from tests.postgres import WHY_NOT, new_database, postgres
 
 hypothesis.settings.register_profile("no clock", deadline=None)  # a busy machine is no error
 hypothesis.settings.load_profile("no clock")
@@ -49,3 +51,26 @@ async def services(
     built = await build(make_settings(tmp_path_factory.mktemp("deployment")))
     yield built
     await built.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str | None]:
+    """A PostgreSQL server, when there is one."""
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+async def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Database]:
+    """A migrated database of the module's own, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('db')}/foundryops.db"
+    else:
+        server: str | None = request.getfixturevalue("postgres_url")
+        if server is None:
+            pytest.skip(WHY_NOT)
+        url = new_database(server, f"t{secrets.token_hex(6)}")
+    database = Database(url)
+    await database.migrate()
+    yield database
+    await database.close()

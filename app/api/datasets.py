@@ -12,7 +12,6 @@ from app.api.answers.datasets import Appended, Dataset, Snapshot
 from app.api.answers.jobs import AcceptedJob
 from app.api.bodies import ActivateBody, AppendBody, CreateDatasetBody
 from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
-from app.api.identity import current
 from app.api.openapi import binary, raises
 from app.errors import ArtifactExpired, NotFound, PayloadTooLarge, SnapshotNotFound
 from app.services.keys import Principal
@@ -108,11 +107,7 @@ async def get_rejects(dataset_id: str, snapshot_id: str, services: ServicesDep, 
 async def activate(dataset_id: str, body: ActivateBody, services: ServicesDep, who: Activator) -> Response:
     """Builds beside the index that serves, verifies it and swaps it in at once; an index still kept needs no build."""
     await services.datasets.snapshot(who.organisation_id, dataset_id, body.snapshot_id)
-    job = await services.jobs.create(
-        who.organisation_id,
-        "activate",
-        {"dataset_id": dataset_id, "snapshot_id": body.snapshot_id},
-        correlation_id=current().correlation_id,
-    )
+    payload = {"dataset_id": dataset_id, "snapshot_id": body.snapshot_id}
+    job = await services.jobs.create(who.organisation_id, "activate", payload)
     place = f"/api/v2/jobs/{job['job_id']}"
     return json_response({**job, "poll_url": place}, 202, {"Location": place, "Retry-After": "1"})

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from app.api.admission import admit
 from app.bootstrap import Services
 from app.errors import Forbidden, Unauthorized
+from app.identity import act_as
 from app.services.keys import Principal
 
 _bearer = HTTPBearer(
@@ -43,6 +44,7 @@ def caller(scope: str) -> Any:
         await admit(request, services, principal.organisation_id)
         if scope not in principal.scopes:
             raise Forbidden(f"This key lacks the scope {scope!r}.", scope=scope)
+        act_as(principal.key_id)
         return principal
 
     return Security(authenticate, scopes=[scope])

@@ -13,9 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.admission import answer_begins, answer_ends
 from app.api.errors import envelope, error_response
-from app.api.identity import Identity, begin
 from app.api.security_headers import secured
 from app.errors import FoundryOpsError, InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from app.identity import Identity, begin
 from app.observability import frames_of
 from app.observability.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_RUNNING
 from app.observability.tracing import current_trace_id, entry_span

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app import errors
-from app.api.identity import current
+from app.identity import current
 from app.observability import frames_of
 
 log = structlog.get_logger(__name__)

@@ -12,9 +12,9 @@ from app.api.answers.jobs import AcceptedBatch
 from app.api.answers.match import Explained, RecordMatches
 from app.api.bodies import ExplainBody, MatchBatchBody, MatchRecordBody
 from app.api.deps import JsonRoute, ServicesDep, caller, json_response
-from app.api.identity import current
 from app.api.openapi import raises
 from app.errors import DatasetNotFound, NotFound, PayloadTooLarge, SnapshotNotActive, SnapshotNotFound
+from app.identity import current
 from app.services.decisions import Origin
 from app.services.keys import Principal
 
@@ -76,7 +76,6 @@ async def match_batch(body: MatchBatchBody, services: ServicesDep, who: Matcher)
         body.records,
         body.options.to_options(),
         body.callback_url,
-        current().correlation_id,
     )
     place = f"/api/v2/jobs/{job['job_id']}"
     answer = {

@@ -19,6 +19,7 @@ TAGS = {
     "jobs": "Asynchronous work: how it stands, what came out, how to stop it.",
     "webhooks": "What was sent when a job ended and how it went, sending again, and the secret that signs.",
     "decisions": "What the matcher decided, for a month.",
+    "audit": "Who changed what, in a chain of events that shows tampering.",
     "operations": "Health by dependency and metrics; no key needed.",
 }
 """Tags in the order of the documentation; a route with another tag adds its own behind them."""

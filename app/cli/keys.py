@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
 
-from app.config import Settings
-from app.db.session import Database
-from app.errors import FoundryOpsError
+from app.cli.service import with_database
 from app.services.keys import SCOPES, KeyService
 
 T = TypeVar("T")
@@ -47,17 +44,4 @@ def revoke(organisation_id: str, key_id: str) -> None:
 
 
 def _run(use: Callable[[KeyService], Awaitable[T]]) -> T:
-    async def main() -> T:
-        settings = Settings()
-        db = Database(settings.database_url)
-        try:
-            await db.migrate()
-            return await use(KeyService(db, settings.key_hash_secret.get_secret_value()))
-        finally:
-            await db.close()
-
-    try:
-        return asyncio.run(main())
-    except FoundryOpsError as exc:
-        typer.echo(exc.message, err=True)
-        raise typer.Exit(1) from exc
+    return with_database(lambda db, settings: use(KeyService(db, settings.key_hash_secret.get_secret_value())))

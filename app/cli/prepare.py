@@ -13,6 +13,7 @@ import os
 from app.config import Settings
 from app.db.session import Database
 from app.errors import Unauthorized
+from app.identity import OPERATOR, act_as
 from app.services.keys import KeyService
 
 ORGANISATION_NAME = "Development"
@@ -21,6 +22,7 @@ KEY_NAME = "development key of the embedded stack"
 
 async def prepare(settings: Settings, known_key: str) -> dict[str, str]:
     """The known key if it works, else a new one, with its organisation if there is none for it."""
+    act_as(OPERATOR)
     db = Database(settings.database_url)
     try:
         await db.migrate()

@@ -33,13 +33,13 @@ class Base(DeclarativeBase):
     type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, datetime: UtcTime}  # noqa: RUF012
 
 
-_ID = String(40)
+ID_TYPE = String(40)
 
 
 class Organisation(Base):
     __tablename__ = "organisations"
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     tier: Mapped[str | None] = mapped_column(String(40))
     """A tier of the tariff; None is the deployment's default."""
@@ -49,7 +49,7 @@ class Organisation(Base):
 class ApiKey(Base):
     __tablename__ = "api_keys"
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"))
     name: Mapped[str] = mapped_column(String(200))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
@@ -62,15 +62,15 @@ class Dataset(Base):
     __tablename__ = "datasets"
     __table_args__ = (Index("ix_datasets_organisation", "organisation_id", "id"),)
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"))
     name: Mapped[str] = mapped_column(String(200))
     fields: Mapped[dict[str, Any]]
     primary_key: Mapped[str | None] = mapped_column(String(200))
     roles: Mapped[dict[str, Any]]
     """Roles that the user set; they win over inferred ones."""
-    head_snapshot_id: Mapped[str | None] = mapped_column(_ID)
-    active_snapshot_id: Mapped[str | None] = mapped_column(_ID)
+    head_snapshot_id: Mapped[str | None] = mapped_column(ID_TYPE)
+    active_snapshot_id: Mapped[str | None] = mapped_column(ID_TYPE)
     next_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(default=now)
     deleted_at: Mapped[datetime | None]
@@ -80,10 +80,10 @@ class Snapshot(Base):
     __tablename__ = "snapshots"
     __table_args__ = (Index("ix_snapshots_dataset", "dataset_id", "id"),)
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
-    parent_id: Mapped[str | None] = mapped_column(_ID)
+    parent_id: Mapped[str | None] = mapped_column(ID_TYPE)
     state: Mapped[str] = mapped_column(String(16))
     rows: Mapped[int] = mapped_column(BigInteger)
     """Records of the snapshot: replaced and deleted ones are not counted."""
@@ -95,7 +95,7 @@ class IndexRow(Base):
     __tablename__ = "indices"
     __table_args__ = (Index("ix_indices_snapshot", "snapshot_id"), Index("ix_indices_dataset", "dataset_id"))
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
     snapshot_id: Mapped[str] = mapped_column(ForeignKey("snapshots.id"))
@@ -111,7 +111,7 @@ class JobRow(Base):
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_organisation", "organisation_id", "id"), Index("ix_jobs_state", "state"))
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"))
     kind: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))
@@ -122,6 +122,9 @@ class JobRow(Base):
     total: Mapped[int] = mapped_column(BigInteger, default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     correlation_id: Mapped[str | None] = mapped_column(String(128))
+    request_id: Mapped[str | None] = mapped_column(ID_TYPE)
+    actor: Mapped[str | None] = mapped_column(ID_TYPE)
+    """Who asked for the job, under which ids; its worker goes on in that name."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]

@@ -25,6 +25,7 @@ from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
 from app.search.names import IndexNames
 from app.search.template import index_body
+from app.services import audit
 from app.services.datasets import DatasetService
 from app.services.index_build import BATCH_ROWS, BuildPlan, build
 from app.services.index_schema import effective_schema
@@ -69,7 +70,7 @@ class ActivationService:
         if name is None:
             name = await self._build(job, dataset, snapshot)
         await self._on_admin(lambda admin: admin.swap_alias(alias, str(name)))
-        await self._commit(dataset.id, snapshot.id, name)
+        await self._commit(job, dataset.id, snapshot.id, name)
         await self._prune(dataset.id, name)
         await self._jobs.progress(job.id, snapshot.rows, snapshot.rows)
         result = {"dataset_id": dataset.id, "snapshot_id": snapshot.id, "rows": snapshot.rows, "reused_index": reused}
@@ -165,7 +166,7 @@ class ActivationService:
             admin.close()
             shutil.rmtree(work, ignore_errors=True)
 
-    async def _commit(self, dataset_id: str, snapshot_id: str, name: str) -> None:
+    async def _commit(self, job: Job, dataset_id: str, snapshot_id: str, name: str) -> None:
         async with self._db.begin() as session:
             dataset = await session.get(Dataset, dataset_id)
             if dataset is None or dataset.deleted_at is not None:
@@ -180,7 +181,10 @@ class ActivationService:
                     other.state = "active"
                 elif other.state == "active":
                     other.state = "retired"
-            dataset.active_snapshot_id = snapshot_id
+            if dataset.active_snapshot_id != snapshot_id:
+                dataset.active_snapshot_id = snapshot_id
+                details = {"snapshot_id": snapshot_id, "job_id": job.id}
+                await audit.record(session, dataset.organisation_id, "dataset.activate", dataset_id, details)
 
     async def _prune(self, dataset_id: str, active: str) -> None:
         """Keeps the newest indices for rollback, the active one among them, and removes the rest."""

@@ -33,7 +33,6 @@ class BatchService:
         records: Sequence[Mapping[str, Any]],
         options: MatchOptions,
         callback_url: str | None,
-        correlation_id: str,
     ) -> dict[str, Any]:
         """Pins the snapshot and accepts the job; raises what a match of one record would raise for the target."""
         target = await self._match.resolve(organisation_id, snapshot_id, dataset_id)
@@ -44,7 +43,7 @@ class BatchService:
             "options": asdict(options),
             "callback_url": callback_url,
         }
-        return await self._jobs.create(organisation_id, "match_batch", payload, len(records), correlation_id)
+        return await self._jobs.create(organisation_id, "match_batch", payload, len(records))
 
     async def run(self, job: Job) -> None:
         """Matches all records of a claimed job; one that cannot be matched gets its error in its place."""

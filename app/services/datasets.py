@@ -30,6 +30,7 @@ from app.files.snapshots import (
 from app.files.store import LocalFileStore
 from app.ids import Prefix, new_id
 from app.matching.roles import infer_roles
+from app.services import audit
 from app.services.ingest import Ingested, ingest, write_rejects
 from app.services.memory import release_memory
 
@@ -65,6 +66,7 @@ class DatasetService:
         )
         async with self._db.begin() as session:
             session.add(row)
+            await audit.record(session, organisation_id, "dataset.create", row.id, {"name": name})
         return _dataset(row, None, None)
 
     async def list_page(self, organisation_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class DatasetService:
             for index in found:
                 index.state = "retired"
                 names.append(index.name)
+            await audit.record(session, organisation_id, "dataset.delete", dataset_id, {"name": row.name})
         await self._store.delete_prefix(f"snapshots/{organisation_id}/{dataset_id}")
         return names
 
@@ -166,6 +169,9 @@ class DatasetService:
                     dq=dq,
                 )
             )
+            counts = {name: dq[name] for name in ("accepted", "rejected")}
+            details = {"snapshot_id": snapshot_id, "parent_id": head, **counts}
+            await audit.record(session, dataset.organisation_id, "dataset.append", dataset.id, details)
         return True
 
     async def _manifest(self, dataset: Dataset, snapshot_id: str, head: str | None, part: Part | None) -> Manifest:

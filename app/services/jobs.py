@@ -15,8 +15,10 @@ from app.db.models import JobRow, now
 from app.db.paging import page
 from app.db.session import Database
 from app.errors import Conflict, JobNotFound, JobNotReady, QueueUnavailable
+from app.identity import Identity, current
 from app.ids import Prefix, new_id
 from app.ports import JobQueue
+from app.services import audit
 from app.services.limits import LimitService
 from app.services.webhooks import WebhookService
 
@@ -27,6 +29,7 @@ _HEARTBEAT_LOST = timedelta(seconds=20)
 _MAX_ATTEMPTS = 20
 """A job whose worker dies this often kills its workers."""
 _RESULT_PATHS = frozenset({"match_batch", "match_files"})
+_TARGETS = ("dataset_id", "snapshot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,12 @@ class Job:
     kind: str
     payload: dict[str, Any]
     attempts: int
-    correlation_id: str | None
+    identity: Identity | None
+    """Of the request that asked for it."""
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self.identity.correlation_id if self.identity else None
 
 
 class JobService:
@@ -51,12 +59,7 @@ class JobService:
         self._limits = limits
 
     async def create(
-        self,
-        organisation_id: str,
-        kind: str,
-        payload: Mapping[str, Any],
-        total: int = 0,
-        correlation_id: str | None = None,
+        self, organisation_id: str, kind: str, payload: Mapping[str, Any], total: int = 0
     ) -> dict[str, Any]:
         """Accepts a job and wakes a worker; without a queue it is kept and swept up later.
 
@@ -64,6 +67,7 @@ class JobService:
         """
         if payload.get("callback_url") is not None:
             self._webhooks.check(payload["callback_url"])
+        who = current()
         row = JobRow(
             id=new_id(Prefix.JOB),
             organisation_id=organisation_id,
@@ -73,12 +77,16 @@ class JobService:
             processed=0,
             total=total,
             attempts=0,
-            correlation_id=correlation_id,
+            correlation_id=who.correlation_id,
+            request_id=who.request_id,
+            actor=who.actor,
             created_at=now(),
         )
+        details = {"kind": kind} | {name: payload[name] for name in _TARGETS if name in payload}
         async with self._db.begin() as session:
             await self._limits.check_queue(session, organisation_id)
             session.add(row)
+            await audit.record(session, organisation_id, "job.create", row.id, details)
         try:
             await self._queue.wake(row.id, kind)
         except QueueUnavailable:
@@ -112,6 +120,7 @@ class JobService:
                 raise Conflict(f"Job {job_id} has already {row.state}.", status=row.state)
             if row.state != "cancelled":
                 self._end(session, row, "cancelled")
+                await audit.record(session, organisation_id, "job.cancel", job_id, {"kind": row.kind})
             return _answer(row)
 
     async def claim(self, job_id: str) -> Job | None:
@@ -134,7 +143,7 @@ class JobService:
                 row.error = {"code": "INTERNAL", "message": f"Given up after {_MAX_ATTEMPTS} lost workers."}
                 self._end(session, row, "failed")
                 return None
-            return Job(row.id, row.organisation_id, row.kind, row.payload, row.attempts, row.correlation_id)
+            return Job(row.id, row.organisation_id, row.kind, row.payload, row.attempts, _identity(row))
 
     async def progress(self, job_id: str, processed: int, total: int) -> None:
         """Notes progress; raises Conflict when the job was cancelled meanwhile."""
@@ -202,6 +211,12 @@ async def _running(session: AsyncSession, job_id: str) -> JobRow | None:
     """A running job, locked until the transaction ends."""
     row = await session.get(JobRow, job_id, with_for_update=True)
     return row if row is not None and row.state == "running" else None
+
+
+def _identity(row: JobRow) -> Identity | None:
+    if row.request_id is None or row.correlation_id is None or row.actor is None:
+        return None
+    return Identity(row.request_id, row.correlation_id, row.actor)
 
 
 def _answer(row: JobRow) -> dict[str, Any]:

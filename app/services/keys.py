@@ -15,6 +15,7 @@ from app.db.models import ApiKey, Organisation, now
 from app.db.session import Database
 from app.errors import InvalidSchema, NotFound, Unauthorized
 from app.ids import Prefix, new_id
+from app.services import audit
 
 SCOPES = (
     "datasets:read",
@@ -61,7 +62,14 @@ class KeyService:
         organisation_id = new_id(Prefix.ORGANISATION)
         async with self._db.begin() as session:
             session.add(Organisation(id=organisation_id, name=name))
+            await session.flush()
+            await audit.record(session, organisation_id, "organisation.create", organisation_id, {"name": name})
         return organisation_id
+
+    async def organisations(self) -> list[Organisation]:
+        """All of them, oldest first."""
+        async with self._db.begin() as session:
+            return list(await session.scalars(select(Organisation).order_by(Organisation.id)))
 
     async def create(self, organisation_id: str, name: str, scopes: Iterable[str] = SCOPES) -> tuple[str, str]:
         """The id and the plain text of a new key; raises InvalidSchema for an unknown scope, NotFound without organisation."""
@@ -76,6 +84,7 @@ class KeyService:
             session.add(
                 ApiKey(id=key_id, organisation_id=organisation_id, name=name, digest=self._digest(plain), scopes=chosen)
             )
+            await audit.record(session, organisation_id, "key.create", key_id, {"name": name, "scopes": chosen})
         return key_id, plain
 
     async def authenticate(self, plain: str) -> Principal:
@@ -101,7 +110,9 @@ class KeyService:
             key = await session.get(ApiKey, key_id)
             if key is None or key.organisation_id != organisation_id:
                 raise NotFound(f"There is no key {key_id}.")
-            key.revoked_at = key.revoked_at or now()
+            if key.revoked_at is None:
+                key.revoked_at = now()
+                await audit.record(session, organisation_id, "key.revoke", key_id, {"name": key.name})
         self._seen.clear()
 
     def _digest(self, plain: str) -> str:

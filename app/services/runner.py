@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from app.errors import FoundryOpsError, QueueUnavailable, Unavailable
+from app.identity import begin, resume
 from app.observability import frames_of
 from app.ports import JobQueue
 from app.services.jobs import Job, JobService
@@ -31,7 +32,9 @@ class JobRunner:
         job = await self._jobs.claim(job_id)
         if job is None:
             return
-        structlog.contextvars.bind_contextvars(job_id=job.id, correlation_id=job.correlation_id)
+        identity = job.identity or begin()
+        resume(identity)
+        structlog.contextvars.bind_contextvars(job_id=job.id, correlation_id=identity.correlation_id)
         heart = asyncio.create_task(self._beat(job.id))
         try:
             await self._handlers[job.kind](job)

@@ -16,6 +16,7 @@ from app.db.models import now
 from app.db.session import Database
 from app.db.webhook_models import WebhookSecretState
 from app.errors import Conflict
+from app.services import audit
 
 _PREFIX = "whsec_"
 
@@ -51,6 +52,8 @@ class WebhookSecrets:
                     session.add(state)
                 state.version, state.rotated_at = state.version + 1, now()
                 state.previous_until = state.rotated_at + timedelta(seconds=overlap_s)
+                details = {"version": state.version, "overlap_seconds": overlap_s}
+                await audit.record(session, organisation_id, "webhook_secret.rotate", organisation_id, details)
                 return self._answer(organisation_id, state)
         except IntegrityError as exc:
             raise Conflict("The secret is being rotated by another request.") from exc

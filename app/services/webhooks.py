@@ -17,6 +17,7 @@ from app.db.webhook_models import WebhookDelivery
 from app.errors import NotFound
 from app.ids import Prefix, new_id
 from app.outbound import Outbound
+from app.services import audit
 
 _SHOWN = ("job_id", "kind", "status", "created_at", "finished_at", "results_url", "rejects_url")
 """What a message tells of its job; never a record's values."""
@@ -82,6 +83,7 @@ class WebhookService:
                 **{name: getattr(first, name) for name in _KEPT_BY_REPLAY},
             )
             session.add(again)
+            await audit.record(session, organisation_id, "webhook.replay", again.id, {"job_id": first.job_id})
             return delivery_answer(again)
 
     def _data(self, row: JobRow, answer: Mapping[str, Any]) -> dict[str, Any]:

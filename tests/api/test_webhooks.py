@@ -19,6 +19,7 @@ from app.config import Settings
 from app.db.models import now
 from app.db.webhook_models import WebhookDelivery, WebhookSecretState
 from app.errors import Conflict
+from app.identity import Identity, resume
 from app.outbound import Outbound
 from app.services.webhook_courier import Courier
 from tests.api.conftest import Api, serving
@@ -49,7 +50,8 @@ class Hooked:
     async def claimed(self, organisation_id: str | None = None, **payload: Any) -> str:
         jobs = self.api.services.jobs
         content = {"records": [{"name": "Secret Ltd"}], "callback_url": self.receiver.url, **payload}
-        job = await jobs.create(organisation_id or self.api.organisation_id, "match_batch", content, 1, "corr-1")
+        resume(Identity("req_1", "corr-1"))
+        job = await jobs.create(organisation_id or self.api.organisation_id, "match_batch", content, 1)
         assert await jobs.claim(job["job_id"]) is not None
         return str(job["job_id"])
 
