@@ -30,6 +30,7 @@ from app.services.keys import KeyService
 from app.services.limits import LimitService
 from app.services.match import MatchService
 from app.services.match_targets import MatchTargets
+from app.services.pulse import PulseService
 from app.services.runner import JobRunner
 from app.services.standings import Standings
 from app.services.upload_urls import UploadUrls
@@ -64,6 +65,7 @@ class Services:
     standings: Standings
     limits: LimitService
     uploads: UploadService
+    pulse: PulseService
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
         await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
@@ -137,4 +139,5 @@ async def build(settings: Settings) -> Services:
         standings=standings,
         limits=limits,
         uploads=uploads,
+        pulse=PulseService(db, queue),
     )

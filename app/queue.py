@@ -6,6 +6,7 @@ import asyncio
 
 import orjson
 from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.constants import health_check_key_suffix
 from redis.exceptions import RedisError
 
 from app.errors import QueueUnavailable
@@ -48,6 +49,11 @@ class ArqQueue:
             await (await self._connected()).ping()
         except (RedisError, OSError, TimeoutError) as exc:
             raise QueueUnavailable("The job queue does not answer.") from exc
+
+    async def pulse(self) -> tuple[int, int]:
+        """How many ids wait in the queue, and 1 when a worker reported itself lately; raises what the driver raises."""
+        pool = await self._connected()
+        return await pool.zcard(QUEUE_NAME), await pool.exists(QUEUE_NAME + health_check_key_suffix)
 
     async def close(self) -> None:
         if self._pool is not None:

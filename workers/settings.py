@@ -16,6 +16,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.bootstrap import build
 from app.config import Settings
+from app.observability.metrics import serve
+from app.observability.tracing import start_tracing, stop_tracing
 from app.queue import QUEUE_NAME, redis_settings
 from workers.tasks import run_job, sweep
 
@@ -26,10 +28,16 @@ _MAX_JOBS = 4
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 1.0
 _QUEUE_TRIES = 120
+_HEALTH_S = 10
+"""How often a worker says to the queue that it lives; arq's own hour would hide a dead one."""
 
 
 async def _start(context: dict[str, Any]) -> None:
-    services = await build(Settings())
+    settings = Settings()
+    start_tracing("worker", settings)
+    if settings.worker_metrics_port is not None:
+        serve(settings.worker_metrics_port, settings.api_host)
+    services = await build(settings)
     await services.repair()
     context["services"] = services
     context["courier"] = asyncio.create_task(services.courier.run())
@@ -38,6 +46,7 @@ async def _start(context: dict[str, Any]) -> None:
 async def _stop(context: dict[str, Any]) -> None:
     context["courier"].cancel()
     await context["services"].close()
+    stop_tracing()
 
 
 def _task(function: Callable[..., Awaitable[None]]) -> WorkerCoroutine:
@@ -59,6 +68,7 @@ def worker_settings() -> type[Any]:
         queue_name = QUEUE_NAME
         on_startup = _start
         on_shutdown = _stop
+        health_check_interval = _HEALTH_S
         poll_delay = _POLL_DELAY_S
         max_jobs = _MAX_JOBS
         job_serializer = orjson.dumps

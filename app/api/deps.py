@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
+from structlog.contextvars import bind_contextvars
 
 from app.api.admission import admit
 from app.bootstrap import Services
@@ -41,6 +42,7 @@ def caller(scope: str) -> Any:
         if credentials is None:
             raise Unauthorized("Send an API key: Authorization: Bearer <api key>.")
         principal = await services.keys.authenticate(credentials.credentials)
+        bind_contextvars(organisation_id=principal.organisation_id, key_id=principal.key_id)
         await admit(request, services, principal.organisation_id)
         if scope not in principal.scopes:
             raise Forbidden(f"This key lacks the scope {scope!r}.", scope=scope)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from opentelemetry.trace import Span, SpanKind
 from starlette.types import Message, Receive, Scope, Send
 
@@ -57,6 +58,7 @@ class Edge:
     def __init__(self, app: FastAPI, rules: EdgeRules) -> None:
         self.application = app
         self._rules = rules
+        self._templates = {context.endpoint: context.path for context in iter_route_contexts(app.routes)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,6 +70,7 @@ class Edge:
         started = time.perf_counter()
         with entry_span("request", given.traceparent, SpanKind.SERVER) as span:
             ids = {"request_id": identity.request_id, "correlation_id": identity.correlation_id}
+            span.set_attributes({f"foundryops.{name}": value for name, value in ids.items()})
             structlog.contextvars.bind_contextvars(**ids, trace_id=current_trace_id())
             REQUESTS_RUNNING.inc()
             try:
@@ -75,7 +78,8 @@ class Edge:
             finally:
                 answer_ends(scope)
                 REQUESTS_RUNNING.dec()
-                _report(scope, answer.status, time.perf_counter() - started, span, identity)
+                route = self._templates.get(scope.get("endpoint"), _UNMATCHED)
+                _report(_Done(scope["method"], route or _UNMATCHED, answer.status, time.perf_counter() - started), span)
                 structlog.contextvars.clear_contextvars()
 
     async def _answer(self, scope: Scope, given: _Given, receive: Receive, answer: _Answer) -> None:
@@ -197,22 +201,29 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _report(scope: Scope, status: int, seconds: float, span: Span, identity: Identity) -> None:
-    """Counts, times and logs a request by its route's template: never its path, whose parts a caller chose."""
-    route = getattr(scope.get("route"), "path", _UNMATCHED)
-    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-    REQUESTS.labels(method, route, str(status)).inc()
-    REQUEST_SECONDS.labels(route).observe(seconds)
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """An answered request, by its route's template: never by its path, whose parts a caller chose."""
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+
+
+def _report(done: _Done, span: Span) -> None:
+    """Counts, times and logs a request."""
+    method = done.method if done.method in _METHODS else "OTHER"
+    REQUESTS.labels(method, done.route, str(done.status)).inc()
+    REQUEST_SECONDS.labels(done.route).observe(done.seconds)
     if span.is_recording():
-        span.update_name(f"{method} {route}")
-        span.set_attributes(
-            {
-                "http.request.method": method,
-                "http.route": route,
-                "http.response.status_code": status,
-                "foundryops.request_id": identity.request_id,
-                "foundryops.correlation_id": identity.correlation_id,
-            }
-        )
-    if route not in _QUIET or status >= 400:
-        log.info("request", method=method, route=route, status=status, took_ms=round(seconds * 1000, 2))
+        span.update_name(f"{method} {done.route}")
+        attributes: dict[str, str | int] = {
+            "http.request.method": method,
+            "http.route": done.route,
+            "http.response.status_code": done.status,
+        }
+        span.set_attributes(attributes)
+    if done.route not in _QUIET or done.status >= 400:
+        took_ms = round(done.seconds * 1000, 2)
+        log.info("request", method=method, route=done.route, status=done.status, took_ms=took_ms)

@@ -125,6 +125,8 @@ class JobRow(Base):
     request_id: Mapped[str | None] = mapped_column(ID_TYPE)
     actor: Mapped[str | None] = mapped_column(ID_TYPE)
     """Who asked for the job, under which ids; its worker goes on in that name."""
+    traceparent: Mapped[str | None] = mapped_column(String(55))
+    """W3C trace context of the request that made the job."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]

@@ -13,6 +13,8 @@ import structlog
 
 _OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "arq", "alembic")
 """Loggers whose libraries give them a handler and a format of their own; ours replaces it."""
+_OURS = ("app", "workers")
+"""Only ours go down to DEBUG: there, database drivers log every value they are given."""
 _NOISY = ("opensearch", "uvicorn.access", "arq.worker", "alembic", "httpx2", "opentelemetry")
 
 
@@ -50,7 +52,9 @@ def configure_logging(level: str = "INFO") -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.getLevelNamesMapping()[level.upper()], logging.INFO))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level.upper())
     for name in _OWN_HANDLERS:
         theirs = logging.getLogger(name)
         theirs.handlers, theirs.propagate = [], True

@@ -38,8 +38,8 @@ OLDEST_QUEUED_SECONDS = Gauge(
     "foundryops_oldest_queued_job_seconds", "Age of the job that waits longest", multiprocess_mode="mostrecent"
 )
 QUEUE_DEPTH = Gauge("foundryops_queue_depth", "Ids of jobs in the queue", multiprocess_mode="mostrecent")
-WORKERS = Gauge(
-    "foundryops_workers", "Workers that reported themselves to the queue lately", multiprocess_mode="mostrecent"
+WORKER_SEEN = Gauge(
+    "foundryops_worker_seen", "1 when a worker reported itself to the queue lately", multiprocess_mode="mostrecent"
 )
 
 INDEX_BUILDS = Counter("foundryops_index_builds_total", "Activations that built an index, by outcome", ["outcome"])

@@ -70,16 +70,14 @@ def span(name: str, **attributes: Attribute) -> AbstractContextManager[Span]:
     return _spanned(_Tracing.tracer, name, None, SpanKind.INTERNAL, attributes)
 
 
-def entry_span(
-    name: str, traceparent: str | None, kind: SpanKind, **attributes: Attribute
-) -> AbstractContextManager[Span]:
+def entry_span(name: str, traceparent: str | None, kind: SpanKind) -> AbstractContextManager[Span]:
     """The first span of a request or job in this process, a child of the span that `traceparent` names."""
     valid = traceparent if traceparent is not None and _TRACEPARENT.fullmatch(traceparent) else None
     _inbound.set(valid)
     if _Tracing.tracer is None:
         return _OFF
     parent = _propagator.extract({"traceparent": valid}) if valid else Context()
-    return _spanned(_Tracing.tracer, name, parent, kind, attributes)
+    return _spanned(_Tracing.tracer, name, parent, kind, {})
 
 
 def current_traceparent() -> str | None:

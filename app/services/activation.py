@@ -21,6 +21,7 @@ from app.files.bundle import META, Bundle, BundleMeta
 from app.files.snapshots import Manifest, iter_snapshot_rows
 from app.files.store import LocalFileStore
 from app.matching.prepare import NORMALISER_VERSION
+from app.observability.stages import measured_build
 from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
 from app.search.names import IndexNames
@@ -133,10 +134,11 @@ class ActivationService:
         try:
             loop = asyncio.get_running_loop()
             note = _Progress(lambda done: self._jobs.progress(job.id, done, snapshot.rows), loop)
-            await asyncio.to_thread(self._build_files, manifest, dict(dataset.roles), name, note)
-            bundle = await asyncio.to_thread(Bundle.open, self._folder(name))
-            await self._on_admin(lambda admin: self._verifier.check_index(admin, bundle))
-            await self._verifier.check_canaries(bundle)
+            with measured_build(name, snapshot.rows):
+                await asyncio.to_thread(self._build_files, manifest, dict(dataset.roles), name, note)
+                bundle = await asyncio.to_thread(Bundle.open, self._folder(name))
+                await self._on_admin(lambda admin: self._verifier.check_index(admin, bundle))
+                await self._verifier.check_canaries(bundle)
         except BaseException:
             await asyncio.shield(self._discard(name))
             raise

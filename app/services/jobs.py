@@ -17,6 +17,7 @@ from app.db.session import Database
 from app.errors import Conflict, JobNotFound, JobNotReady, QueueUnavailable
 from app.identity import Identity, current
 from app.ids import Prefix, new_id
+from app.observability.tracing import current_traceparent
 from app.ports import JobQueue
 from app.services import audit
 from app.services.limits import LimitService
@@ -43,6 +44,8 @@ class Job:
     attempts: int
     identity: Identity | None
     """Of the request that asked for it."""
+    traceparent: str | None
+    """The span of the request that asked for it."""
 
     @property
     def correlation_id(self) -> str | None:
@@ -80,6 +83,7 @@ class JobService:
             correlation_id=who.correlation_id,
             request_id=who.request_id,
             actor=who.actor,
+            traceparent=current_traceparent(),
             created_at=now(),
         )
         details = {"kind": kind} | {name: payload[name] for name in _TARGETS if name in payload}
@@ -143,7 +147,9 @@ class JobService:
                 row.error = {"code": "INTERNAL", "message": f"Given up after {_MAX_ATTEMPTS} lost workers."}
                 self._end(session, row, "failed")
                 return None
-            return Job(row.id, row.organisation_id, row.kind, row.payload, row.attempts, _identity(row))
+            return Job(
+                row.id, row.organisation_id, row.kind, row.payload, row.attempts, _identity(row), row.traceparent
+            )
 
     async def progress(self, job_id: str, processed: int, total: int) -> None:
         """Notes progress; raises Conflict when the job was cancelled meanwhile."""

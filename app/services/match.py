@@ -11,6 +11,8 @@ import orjson
 
 from app.errors import FoundryOpsError, InvalidSchema, NotFound
 from app.matching.plan import RetrievalPlan
+from app.observability.metrics import MATCH_CANDIDATES, MATCHES
+from app.observability.stages import stage
 from app.ports import CandidateIndex, Retrieved
 from app.services.match_answers import Ranked, answer_of, least_change, match_of, ranked_of
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
@@ -47,8 +49,10 @@ class MatchService:
     ) -> Answer:
         """The contract's answer but for `request_id` and `took_ms`."""
         call = MatchCall.of(await self._targets.resolve(organisation_id, snapshot_id, dataset_id), options)
-        [ranked] = await self._rank(call, [read_record(record, call)])
-        return answer_of(call, ranked)
+        with stage("prepare"):
+            asked = read_record(record, call)
+        [answer] = _answers(call, await self._rank(call, [asked]))
+        return answer
 
     async def match_all(
         self, target: MatchTarget, records: Sequence[Mapping[str, Any]], options: MatchOptions
@@ -73,20 +77,23 @@ class MatchService:
         self, call: MatchCall, records: Sequence[Mapping[str, Any]]
     ) -> list[Answer | FoundryOpsError]:
         async with self._groups:
-            read = [_read_or_error(record, call) for record in records]
+            with stage("prepare"):
+                read = [_read_or_error(record, call) for record in records]
             asked = [one for one in read if isinstance(one, Asked)]
-            ranked = iter(await self._rank(call, asked))
-        return [answer_of(call, next(ranked)) if isinstance(one, Asked) else one for one in read]
+            answers = iter(_answers(call, await self._rank(call, asked)))
+        return [next(answers) if isinstance(one, Asked) else one for one in read]
 
     async def _rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
         found = await self._retrieve(call, [one.query.plan for one in asked])
-        return [ranked_of(call, one, candidates) for one, candidates in zip(asked, found, strict=True)]
+        with stage("rerank"):
+            return [ranked_of(call, one, candidates) for one, candidates in zip(asked, found, strict=True)]
 
     async def _retrieve(self, call: MatchCall, plans: Sequence[RetrievalPlan]) -> list[list[Retrieved]]:
         index, most, channels = call.target.index, call.profile.candidates, call.options.return_explanations
-        if len(plans) == 1:
-            return [await self.index.retrieve(index, plans[0], most, with_channels=channels)]
-        return await self.index.retrieve_many(index, plans, most, with_channels=channels)
+        with stage("retrieve"):
+            if len(plans) == 1:
+                return [await self.index.retrieve(index, plans[0], most, with_channels=channels)]
+            return await self.index.retrieve_many(index, plans, most, with_channels=channels)
 
     async def explain(
         self,
@@ -125,6 +132,15 @@ class MatchService:
             "flip": least_change(call, ranked.reranked, position),
             "warnings": asked.warnings,
         }
+
+
+def _answers(call: MatchCall, ranked: Sequence[Ranked]) -> list[Answer]:
+    with stage("answer"):
+        answers = [answer_of(call, one) for one in ranked]
+    for answer in answers:
+        MATCHES.labels(answer["decision"]).inc()
+        MATCH_CANDIDATES.observe(answer["candidates_considered"])
+    return answers
 
 
 def _read_or_error(record: Mapping[str, Any], call: MatchCall) -> Asked | FoundryOpsError:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from app.errors import FoundryOpsError, QueueUnavailable, Unavailable
 from app.identity import begin, resume
 from app.observability import frames_of
+from app.observability.metrics import JOB_SECONDS, JOBS
+from app.observability.tracing import current_trace_id, entry_span
 from app.ports import JobQueue
 from app.services.jobs import Job, JobService
 
@@ -35,21 +39,37 @@ class JobRunner:
         identity = job.identity or begin()
         resume(identity)
         structlog.contextvars.bind_contextvars(job_id=job.id, correlation_id=identity.correlation_id)
+        with entry_span(f"job {job.kind}", job.traceparent, SpanKind.CONSUMER) as span:
+            structlog.contextvars.bind_contextvars(trace_id=current_trace_id())
+            started = time.perf_counter()
+            outcome = await self._run(job)
+            seconds = time.perf_counter() - started
+            span.set_attributes({"foundryops.job_id": job.id, "foundryops.outcome": outcome})
+            JOBS.labels(job.kind, outcome).inc()
+            JOB_SECONDS.labels(job.kind).observe(seconds)
+            log.info("job_run", kind=job.kind, outcome=outcome, took_ms=round(seconds * 1000))
+        structlog.contextvars.clear_contextvars()
+
+    async def _run(self, job: Job) -> str:
+        """Does a claimed job; how this run of it ended: completed, waits, failed or crashed."""
         heart = asyncio.create_task(self._beat(job.id))
         try:
             await self._handlers[job.kind](job)
         except Unavailable as exc:
             log.warning("job_waits", code=exc.code)
             await self._jobs.release(job.id)
+            return "waits"
         except FoundryOpsError as exc:
             log.warning("job_failed", code=exc.code)
             await self._jobs.fail(job.id, exc.code, exc.message, exc.details)
+            return "failed"
         except Exception as exc:
             log.error("job_crashed", error_type=type(exc).__name__, frames=frames_of(exc))
             await self._jobs.fail(job.id, "INTERNAL", "Something went wrong on our side.", {})
+            return "crashed"
         finally:
             heart.cancel()
-            structlog.contextvars.clear_contextvars()
+        return "completed"
 
     async def sweep(self) -> None:
         """Wakes every job that should be running and is not."""
