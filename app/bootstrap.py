@@ -18,6 +18,7 @@ from app.profiles import load_profiles
 from app.queue import ArqQueue
 from app.search.client import Endpoint
 from app.search.decisions import DecisionIndex
+from app.search.names import IndexNames
 from app.search.retrieval import OpenSearchCandidateIndex
 from app.services.activation import ActivationService
 from app.services.audit import AuditService
@@ -27,10 +28,13 @@ from app.services.decisions import DecisionLog
 from app.services.index_verify import Verifier
 from app.services.jobs import JobService
 from app.services.keys import KeyService
+from app.services.lifetimes import Lifetimes
 from app.services.limits import LimitService
 from app.services.match import MatchService
 from app.services.match_targets import MatchTargets
+from app.services.orphans import Orphans
 from app.services.pulse import PulseService
+from app.services.retention import RetentionService, Rule
 from app.services.runner import JobRunner
 from app.services.standings import Standings
 from app.services.upload_urls import UploadUrls
@@ -58,6 +62,7 @@ class Services:
     activation: ActivationService
     runner: JobRunner
     decisions: DecisionLog
+    retention: RetentionService
     webhooks: WebhookService
     webhook_secrets: WebhookSecrets
     courier: Courier
@@ -132,6 +137,7 @@ async def build(settings: Settings) -> Services:
         activation=activation,
         runner=runner,
         decisions=decisions,
+        retention=RetentionService(db, _rules(settings, db, store, decisions)),
         webhooks=webhooks,
         webhook_secrets=secrets,
         courier=courier,
@@ -141,3 +147,21 @@ async def build(settings: Settings) -> Services:
         uploads=uploads,
         pulse=PulseService(db, queue),
     )
+
+
+def _rules(settings: Settings, db: Database, store: LocalFileStore, decisions: DecisionLog) -> dict[str, Rule]:
+    """What retention removes, in this order."""
+    artefacts = timedelta(hours=settings.artefacts_kept_hours)
+    lifetimes = Lifetimes(db, store, artefacts, timedelta(days=settings.webhook_deliveries_kept_days))
+    grace = timedelta(hours=settings.orphans_kept_hours)
+    orphans = Orphans(db, store, Endpoint.from_settings(settings), IndexNames(settings.index_prefix), grace)
+    return {
+        "jobs": lifetimes.jobs,
+        "uploads": lifetimes.uploads,
+        "rejects": lifetimes.rejects,
+        "webhook_deliveries": lifetimes.deliveries,
+        "decision_days": decisions.expire,
+        "orphan_files": orphans.files,
+        "orphan_indices": orphans.indices,
+        "scratch_folders": orphans.scratch,
+    }

@@ -94,6 +94,14 @@ class Settings(BaseSettings):
     ] = 20_000
     decisions_kept_days: Annotated[int, Field(description="lifetime of the decision log")] = 30
 
+    artefacts_kept_hours: Annotated[
+        int, Field(description="records, results and rejects, after their job has ended")
+    ] = 24
+    webhook_deliveries_kept_days: Annotated[int, Field(description="webhook deliveries, after their last try")] = 30
+    orphans_kept_hours: Annotated[
+        int, Field(description="files and indices that no record of account knows; longer than the longest job")
+    ] = 24
+
     webhook_allowed_networks: Annotated[
         tuple[str, ...],
         Field(description="special networks (CIDR) that webhooks may reach all the same, as a JSON list"),

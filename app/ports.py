@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +42,15 @@ class JobQueue(Protocol):
     async def wake(self, job_id: str, kind: str, attempt: int = 0) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One object of a file store."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
 class FileStore(Protocol):
     """Immutable objects by key (`a/b/c`); put replaces whole and atomically. Raises NotFound, StorageFull."""
 
@@ -58,4 +68,6 @@ class FileStore(Protocol):
     async def presign_put(self, key: str, lifetime_s: int) -> str | None:
         """A URL that takes one object from anybody; None when the store has no door of its own."""
 
+    async def delete(self, key: str) -> None: ...
     async def delete_prefix(self, prefix: str) -> None: ...
+    async def list_files(self, prefix: str = "") -> list[StoredFile]: ...

@@ -52,7 +52,7 @@ async def _measure(url: str, count: int) -> dict[str, Any]:
         db = Database(f"sqlite+aiosqlite:///{folder}/bench.db")
         await db.migrate()
         log = DecisionLog(DecisionIndex(client, prefix, 0), db, "secret", timedelta(days=30), count)
-        origin = Origin("org_bench", "file", "correlation", job_id="job_01J8X9Y2Z3A4B5C6D7E8F9G0H1")
+        origin = Origin("org_bench", "file", "job_01J8X9Y2Z3A4B5C6D7E8F9G0H1")
         note_s = _timed_notes(log, origin, count)
         cpu, started = time.process_time(), time.perf_counter()
         await log.close(within_s=600)

@@ -19,11 +19,13 @@ from app.config import Settings
 from app.observability.metrics import serve
 from app.observability.tracing import start_tracing, stop_tracing
 from app.queue import QUEUE_NAME, redis_settings
-from workers.tasks import run_job, sweep
+from workers.tasks import retain, run_job, sweep
 
 _JOB_TIMEOUT_S = 6 * 3600
 _POLL_DELAY_S = 0.1
 _SWEEP_SECONDS = set(range(0, 60, 5))
+_RETENTION_MINUTE = 17
+_RETENTION_TIMEOUT_S = 3600
 _MAX_JOBS = 4
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 1.0
@@ -64,7 +66,10 @@ def worker_settings() -> type[Any]:
 
     class WorkerSettings:
         functions = (func(_task(run_job), timeout=_JOB_TIMEOUT_S, keep_result=0, max_tries=1),)
-        cron_jobs = (cron(_task(sweep), second=_SWEEP_SECONDS, run_at_startup=True, keep_result=0),)
+        cron_jobs = (
+            cron(_task(sweep), second=_SWEEP_SECONDS, run_at_startup=True, keep_result=0),
+            cron(_task(retain), minute=_RETENTION_MINUTE, timeout=_RETENTION_TIMEOUT_S, keep_result=0),
+        )
         queue_name = QUEUE_NAME
         on_startup = _start
         on_shutdown = _stop

@@ -17,3 +17,10 @@ async def sweep(context: dict[str, Any]) -> None:
     """Wakes jobs that wait although nobody was told, or whose worker is gone."""
     services: Services = context["services"]
     await services.runner.sweep()
+
+
+async def retain(context: dict[str, Any]) -> None:
+    """Removes what has lived its time."""
+    services: Services = context["services"]
+    await services.repair()
+    await services.retention.run()

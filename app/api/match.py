@@ -33,10 +33,8 @@ async def match_record(body: MatchRecordBody, services: ServicesDep, who: Matche
         who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.options.to_options()
     )
     took_ms = round((time.perf_counter() - started) * 1000, 2)
-    ids = current()
-    origin = Origin(who.organisation_id, "record", ids.correlation_id, ids.request_id, who.key_id)
-    services.decisions.note(origin, body.record, answer, took_ms)
-    return json_response({"request_id": ids.request_id, **answer, "took_ms": took_ms})
+    services.decisions.note(Origin(who.organisation_id, "record"), body.record, answer, took_ms)
+    return json_response({"request_id": current().request_id, **answer, "took_ms": took_ms})
 
 
 @router.post(

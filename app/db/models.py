@@ -131,3 +131,5 @@ class JobRow(Base):
     started_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    expired_at: Mapped[datetime | None]
+    """When its records, results and rejects were removed."""

@@ -8,12 +8,14 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import NotFound
 from app.files.disk import storage_errors
 from app.files.incoming import receive, sync_folder
+from app.ports import StoredFile
 
 _COPY_BYTES = 1024 * 1024
 
@@ -60,6 +62,14 @@ class LocalFileStore:
         """None: the API takes the files of this store."""
         return None
 
+    async def delete(self, key: str) -> None:
+        """Removes one object; nothing happens when there is none."""
+        await asyncio.to_thread(self.path(key).unlink, missing_ok=True)
+
+    async def list_files(self, prefix: str = "") -> list[StoredFile]:
+        """All objects below a folder of keys, in no order; those of writes that broke off among them."""
+        return await asyncio.to_thread(self._list_files, prefix)
+
     async def delete_prefix(self, prefix: str) -> None:
         """Removes a folder of keys; nothing happens when there is none."""
         await asyncio.to_thread(shutil.rmtree, self.path(prefix), ignore_errors=True)
@@ -69,6 +79,19 @@ class LocalFileStore:
         found = (self.root / key).resolve()
         if not found.is_relative_to(self.root.resolve()):
             raise NotFound("There is no such file.", key=key)
+        return found
+
+    def _list_files(self, prefix: str) -> list[StoredFile]:
+        found = []
+        for folder, _, names in os.walk(self.path(prefix)):
+            for name in names:
+                path = Path(folder) / name
+                try:
+                    state = path.stat()
+                except FileNotFoundError:
+                    continue
+                key = path.relative_to(self.root.resolve()).as_posix()
+                found.append(StoredFile(key, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC)))
         return found
 
     def _put(self, key: str, source: Path) -> None:

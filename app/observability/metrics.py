@@ -57,6 +57,21 @@ LIMITS_DEGRADED = Gauge(
     multiprocess_mode="livemax",
 )
 
+WEBHOOK_ATTEMPTS = Counter("foundryops_webhook_attempts_total", "Webhook messages tried, by outcome", ["outcome"])
+WEBHOOK_SECONDS = Histogram(
+    "foundryops_webhook_seconds", "Time until a receiver answered", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+)
+DECISIONS_WRITTEN = Counter("foundryops_decisions_written_total", "Decisions that reached the log")
+DECISIONS_DROPPED = Counter("foundryops_decisions_dropped_total", "Decisions that the log lost, by reason", ["reason"])
+DECISIONS_WAITING = Gauge(
+    "foundryops_decisions_waiting", "Decisions noted and not yet written", multiprocess_mode="livesum"
+)
+RETENTION_REMOVED = Counter("foundryops_retention_removed_total", "Things removed after their lifetime", ["rule"])
+RETENTION_FAILED = Counter("foundryops_retention_failed_total", "Rules of retention that failed", ["rule"])
+RETENTION_LAST_RUN = Gauge(
+    "foundryops_retention_last_run_timestamp_seconds", "When retention last ended", multiprocess_mode="max"
+)
+
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client's own variable: processes that share it are scraped as one."""
 

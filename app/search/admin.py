@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from opensearchpy import OpenSearch
@@ -84,6 +85,14 @@ class IndexAdmin:
                 index=pattern, params={"format": "json", "h": "index", "expand_wildcards": "all"}
             )
         return sorted(row["index"] for row in found)
+
+    def created_before(self, pattern: str, time: datetime) -> list[str]:
+        """The names of the indices that match a pattern and are older."""
+        with translated():
+            found = self._client.cat.indices(
+                index=pattern, params={"format": "json", "h": "index,creation.date", "expand_wildcards": "all"}
+            )
+        return sorted(row["index"] for row in found if int(row["creation.date"]) < time.timestamp() * 1000)
 
     def delete(self, indices: Iterable[str]) -> None:
         """Removes indices by their full names; one that is not there is no error."""

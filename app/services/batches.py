@@ -51,7 +51,7 @@ class BatchService:
         target = await self._match.resolve(job.organisation_id, job.payload["snapshot_id"], None)
         records: list[dict[str, Any]] = job.payload["records"]
         results: list[dict[str, Any]] = []
-        origin = Origin(job.organisation_id, "batch", job.correlation_id, job_id=job.id)
+        origin = Origin(job.organisation_id, "batch", job.id)
         for start in range(0, len(records), _CHUNK_RECORDS):
             chunk = records[start : start + _CHUNK_RECORDS]
             own = [{key: value for key, value in record.items() if key != "id"} for record in chunk]

@@ -6,27 +6,24 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import orjson
 import structlog
-from prometheus_client import Counter, Gauge
 
 from app.db.models import Snapshot, now
 from app.db.session import Database
 from app.errors import FoundryOpsError, SearchUnavailable
+from app.identity import Identity, current
 from app.observability import frames_of
+from app.observability.metrics import DECISIONS_DROPPED, DECISIONS_WAITING, DECISIONS_WRITTEN
 from app.search.decisions import DecisionFilter, DecisionIndex
 
 log = structlog.get_logger(__name__)
-
-WRITTEN = Counter("foundryops_decisions_written_total", "Decisions that reached the log")
-DROPPED = Counter("foundryops_decisions_dropped_total", "Decisions that the log lost", ["reason"])
-WAITING = Gauge("foundryops_decisions_waiting", "Decisions noted and not yet written")
 
 _FLUSH_EVERY_S = 1.0
 _BATCH = 500
@@ -43,10 +40,8 @@ class Origin:
 
     organisation_id: str
     mode: Mode
-    correlation_id: str | None
-    request_id: str | None = None
-    key_id: str | None = None
     job_id: str | None = None
+    identity: Identity = field(default_factory=current)
 
 
 class DecisionLog:
@@ -89,9 +84,9 @@ class DecisionLog:
                 "organisation_id": origin.organisation_id,
                 "mode": origin.mode,
                 "snapshot_id": answer["snapshot_id"],
-                "request_id": origin.request_id,
-                "correlation_id": origin.correlation_id,
-                "key_id": origin.key_id,
+                "request_id": origin.identity.request_id,
+                "correlation_id": origin.identity.correlation_id,
+                "actor": origin.identity.actor,
                 "job_id": origin.job_id,
                 "position": position,
                 "record_hash": self._hash(origin.organisation_id, record),
@@ -132,9 +127,9 @@ class DecisionLog:
         since = max(wanted.since or oldest, oldest)
         return await self._index.list_page(organisation_id, replace(wanted, since=since), limit, cursor)
 
-    async def expire(self) -> int:
-        """Removes the days that are past their lifetime; how many."""
-        return await self._index.drop_before((now() - self._lifetime).date())
+    async def expire(self) -> Counter[str]:
+        """Removes the days that are past their lifetime; how many, and they are no single organisation's."""
+        return Counter({"": await self._index.drop_before((now() - self._lifetime).date())})
 
     async def close(self, within_s: float = 5.0) -> None:
         """Writes what waits; what cannot be written in time is counted as lost."""
@@ -154,7 +149,7 @@ class DecisionLog:
     async def flush(self) -> None:
         """Writes one batch; raises SearchUnavailable, and then has lost nothing."""
         batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
-        WAITING.set(len(self._waiting))
+        DECISIONS_WAITING.set(len(self._waiting))
         if not batch:
             return
         try:
@@ -163,7 +158,7 @@ class DecisionLog:
         except BaseException:
             self._waiting.extendleft(reversed(batch))
             raise
-        WRITTEN.inc(len(batch) - len(busy) - refused)
+        DECISIONS_WRITTEN.inc(len(batch) - len(busy) - refused)
         self._drop(refused, "refused")
         if busy:
             again = {document["decision_id"] for document in busy}
@@ -209,7 +204,7 @@ class DecisionLog:
 
     def _drop(self, count: int, reason: str) -> None:
         if count:
-            DROPPED.labels(reason).inc(count)
+            DECISIONS_DROPPED.labels(reason).inc(count)
             self._lost += count
 
     def _report(self) -> None:
@@ -227,4 +222,4 @@ def _decision_id(origin: Origin, position: int | None) -> str:
     """The same for the same request, or record of a job: what is written twice stands there once."""
     if origin.job_id is not None:
         return f"dec_{origin.job_id.partition('_')[2]}-{position or 0:09d}"
-    return f"dec_{(origin.request_id or '').partition('_')[2]}"
+    return f"dec_{origin.identity.request_id.partition('_')[2]}"

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import JobRow, now
 from app.db.paging import page
 from app.db.session import Database
-from app.errors import Conflict, JobNotFound, JobNotReady, QueueUnavailable
+from app.errors import ArtifactExpired, Conflict, JobNotFound, JobNotReady, QueueUnavailable
 from app.identity import Identity, current
 from app.ids import Prefix, new_id
 from app.observability.tracing import current_traceparent
@@ -106,12 +106,14 @@ class JobService:
             return await page(session, query, JobRow.id, limit, cursor, _answer)
 
     async def result(self, organisation_id: str, job_id: str) -> dict[str, Any]:
-        """The result of a completed job; raises JobNotReady, or Conflict with the error of a failed one."""
+        """The result of a completed job; raises JobNotReady, ArtifactExpired, or Conflict with the error of a failed one."""
         row = await self._find(organisation_id, job_id)
         if row.state in ("queued", "running"):
             raise JobNotReady(f"Job {job_id} is {row.state}; poll it until it is completed.", status=row.state)
         if row.state != "completed":
             raise Conflict(f"Job {job_id} has no result: it is {row.state}.", status=row.state, error=row.error)
+        if row.expired_at is not None:
+            raise ArtifactExpired(f"The results of job {job_id} were kept for a while after it ended and are gone.")
         return row.result or {}
 
     async def cancel(self, organisation_id: str, job_id: str) -> dict[str, Any]:

@@ -10,22 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Histogram
 from sqlalchemy import func, select, update
 
 from app.db.models import now
 from app.db.session import Database
 from app.db.webhook_models import WebhookDelivery
 from app.observability import frames_of
+from app.observability.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_SECONDS
 from app.outbound import Outbound, Outcome
 from app.services.webhook_secrets import WebhookSecrets
 
 log = structlog.get_logger(__name__)
-
-ATTEMPTS = Counter("foundryops_webhook_attempts_total", "Webhook messages tried", ["outcome"])
-SECONDS = Histogram(
-    "foundryops_webhook_seconds", "Time until a receiver answered", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-)
 
 _POLL_S = 1.0
 _AT_ONCE = 32
@@ -96,7 +91,7 @@ class Courier:
         started = time.perf_counter()
         outcome = await self._outbound.post(row.url, row.body.encode(), headers)
         took_s = time.perf_counter() - started
-        SECONDS.observe(took_s)
+        WEBHOOK_SECONDS.observe(took_s)
         await self._note(row, at, outcome, took_s)
 
     async def _headers(self, row: WebhookDelivery, at: datetime) -> dict[str, str]:
@@ -126,7 +121,7 @@ class Courier:
                     ended_at=now() if ended else None,
                 )
             )
-        ATTEMPTS.labels(state if ended else "again").inc()
+        WEBHOOK_ATTEMPTS.labels(state if ended else "again").inc()
         note = log.info if state == "delivered" else log.warning
         note("webhook_tried", delivery_id=row.id, job_id=row.job_id, state=state, error=outcome.error, tries=len(made))
 

@@ -22,7 +22,7 @@ class Decision(BaseModel):
             "snapshot_id": SNAPSHOT,
             "request_id": REQUEST,
             "correlation_id": "7c3b-1",
-            "key_id": f"key_{ULID}",
+            "actor": f"key_{ULID}",
             "job_id": None,
             "position": None,
             "record_hash": "0f2a6f0c7d6b1e6f3c1b0a9d8e7f6a5b",
@@ -44,9 +44,9 @@ class Decision(BaseModel):
     mode: Literal["record", "batch", "file"]
     dataset_id: str | None
     snapshot_id: str
-    request_id: str | None
-    correlation_id: str | None
-    key_id: str | None
+    request_id: str
+    correlation_id: str
+    actor: str = Field(description="The key that asked")
     job_id: str | None
     position: int | None = Field(description="The record's in its job, 0-based")
     record_hash: str = Field(description="Equal for equal records of the organisation; values cannot be told from it")

@@ -15,7 +15,7 @@ from app.db.session import Database
 from app.errors import InvalidSchema, SearchUnavailable
 from app.services.decisions import DecisionLog, Origin
 
-ORIGIN = Origin("org_1", "batch", "corr", job_id="job_01J8X9Y2Z3A4B5C6D7E8F9G0H1")
+ORIGIN = Origin("org_1", "batch", "job_01J8X9Y2Z3A4B5C6D7E8F9G0H1")
 ANSWER: dict[str, Any] = {
     "snapshot_id": "dss_1",
     "profile": "balanced@1",
@@ -170,7 +170,7 @@ async def test_a_log_that_is_switched_off_keeps_and_counts_nothing(db: Database)
 async def test_equal_records_have_equal_hashes_within_an_organisation_only(db: Database) -> None:
     index = Index()
     log = log_on(index, db)
-    other = Origin("org_2", "record", "corr", request_id="req_1")
+    other = Origin("org_2", "record")
     for origin, record in ((ORIGIN, {"a": 1, "b": 2}), (ORIGIN, {"b": 2, "a": 1}), (other, {"a": 1, "b": 2})):
         log.note(origin, record, ANSWER, 1.0)
     await log.close()
