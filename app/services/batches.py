@@ -58,10 +58,10 @@ class BatchService:
             began = time.perf_counter()
             answers = await self._match.match_all(target, own, options)
             took_ms = round((time.perf_counter() - began) * 1000 / len(chunk), 2)
-            for position, (record, answer) in enumerate(zip(chunk, answers, strict=True), start):
-                results.append(_result(position, record, answer))
+            for offset, answer in enumerate(answers):
+                results.append(_result(start + offset, chunk[offset], answer))
                 if not isinstance(answer, FoundryOpsError):
-                    self._decisions.note(origin, record, answer, took_ms, position)
+                    self._decisions.note(origin, own[offset], answer, took_ms, start + offset)
             await self._jobs.progress(job.id, len(results), len(records))
         await self._jobs.complete(job.id, {"job_id": job.id, "results": results})
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -76,7 +76,7 @@ class DecisionLog:
         if len(self._waiting) >= self._waiting_max:
             self._drop(1, "full")
             return
-        best = answer["matches"][0] if answer["matches"] else {}
+        best = answer["matches"][0] if answer["matches"] else answer.get("review_candidate", {})
         self._waiting.append(
             {
                 "decision_id": _decision_id(origin, position),
@@ -104,20 +104,6 @@ class DecisionLog:
         )
         if self._task is None:
             self._task = asyncio.create_task(self._keep_writing())
-
-    def note_many(
-        self,
-        origin: Origin,
-        records: Sequence[Mapping[str, Any]],
-        answers: Sequence[Mapping[str, Any] | FoundryOpsError],
-        first_position: int,
-        took_ms: float,
-    ) -> None:
-        """Takes down a run of a job's records, those that were answered with an error left out; `took_ms` for all of them."""
-        each_ms = round(took_ms / len(records), 2) if records else 0.0
-        for offset, (record, answer) in enumerate(zip(records, answers, strict=True)):
-            if not isinstance(answer, FoundryOpsError):
-                self.note(origin, record, answer, each_ms, first_position + offset)
 
     async def list_page(
         self, organisation_id: str, wanted: DecisionFilter, limit: int, cursor: str | None

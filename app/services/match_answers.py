@@ -52,9 +52,17 @@ def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
         "matches": matches,
         "candidates_considered": len(ranked.candidates),
     }
+    if answer["decision"] == "review":
+        answer["review_candidate"] = _best_of(call, ranked)
     if ranked.asked.warnings:
         answer["warnings"] = ranked.asked.warnings
     return answer
+
+
+def _best_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
+    best = ranked.reranked.order[0]
+    content = call.target.bundle.records.read(ranked.candidates[best].ordinal)
+    return match_of(call, ranked, best, orjson.loads(content))
 
 
 def match_of(call: MatchCall, ranked: Ranked, position: int, content: Mapping[str, Any]) -> dict[str, Any]:

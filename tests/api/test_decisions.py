@@ -61,6 +61,17 @@ async def test_a_match_is_found_with_its_ids_and_evidence(api: Api, companies: S
     assert "organisation_id" not in found
 
 
+async def test_a_review_names_the_candidate_to_look_at(api: Api, companies: Snapshot) -> None:
+    body = {"snapshot_id": companies[1], "record": {"company": "Globx Corp"}, "options": {"threshold": 1.0}}
+    answer = (await api.call("POST", "/match/record", body)).json()
+    candidate = answer["review_candidate"]
+    assert (answer["decision"], answer["matches"], candidate["decision"]) == ("review", [], "review")
+    await written(api)
+    found = next(one for one in await decisions(api) if one["request_id"] == answer["request_id"])
+    expected = ("review", candidate["record_id"], candidate["score"])
+    assert (found["decision"], found["record_id"], found["score"]) == expected
+
+
 async def test_filters_narrow_and_pages_follow_each_other_newest_first(api: Api, companies: Snapshot) -> None:
     for company in ("Globex", "Zzyzx Unheard Of", "Acme Widgets GmbH"):
         await match(api, companies[1], company)

@@ -53,7 +53,7 @@ class Decision(BaseModel):
     profile: str
     threshold: float
     decision: Literal["match", "review", "no_match"]
-    record_id: str | None = Field(description="The best match; null where nothing reached the threshold")
+    record_id: str | None = Field(description="The best match, or the candidate to review; null for no match")
     score: float | None
     confidence: Literal["high", "medium", "low"] | None
     reasons: list[str] = Field(description="The codes of the best match's reasons, the heaviest first")

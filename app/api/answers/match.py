@@ -68,6 +68,7 @@ class RecordMatches(BaseModel):
     decision: Decision
     matches: list[Match]
     candidates_considered: int
+    review_candidate: Match | None = Field(None, description="Only with the decision review: the candidate to look at")
     warnings: list[Warned] = Field([], description="Fields that pair with nothing")
     took_ms: float
 

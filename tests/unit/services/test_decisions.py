@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from app.db.session import Database
-from app.errors import InvalidSchema, SearchUnavailable
+from app.errors import SearchUnavailable
 from app.services.decisions import DecisionLog, Origin
 
 ORIGIN = Origin("org_1", "batch", "job_01J8X9Y2Z3A4B5C6D7E8F9G0H1")
@@ -66,8 +66,9 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
     await database.close()
 
 
-def note(log: DecisionLog, count: int, record: Mapping[str, Any] | None = None) -> None:
-    log.note_many(ORIGIN, [record or {"company": "Secret"}] * count, [ANSWER] * count, 0, 1.0)
+def note(log: DecisionLog, count: int) -> None:
+    for position in range(count):
+        log.note(ORIGIN, {"company": "Secret"}, ANSWER, 1.0, position)
 
 
 def lost(reason: str) -> float:
@@ -149,14 +150,6 @@ async def test_an_end_without_an_engine_is_counted_and_does_not_hang(db: Databas
     note(log, 2)
     await log.close()
     assert (index.taken, lost("shutdown") - before) == ([], 2)
-
-
-async def test_a_record_that_was_answered_with_an_error_is_no_decision(db: Database) -> None:
-    index = Index()
-    log = log_on(index, db)
-    log.note_many(ORIGIN, [{"a": 1}, {"a": 2}], [InvalidSchema("no"), ANSWER], 7, 1.0)
-    await log.close()
-    assert [document["position"] for document in index.taken] == [8]
 
 
 async def test_a_log_that_is_switched_off_keeps_and_counts_nothing(db: Database) -> None:
