@@ -10,6 +10,7 @@ from opensearchpy import AsyncOpenSearch
 
 from app.config import Settings
 from app.db.indices import IndexRepository
+from app.db.learned import LearnedRepository
 from app.db.session import Database
 from app.files.store import LocalFileStore
 from app.limits.valkey import SharedValkey
@@ -28,6 +29,7 @@ from app.services.decisions import DecisionLog
 from app.services.index_verify import Verifier
 from app.services.jobs import JobService
 from app.services.keys import KeyService
+from app.services.learned import LearnedCache
 from app.services.lifetimes import Lifetimes
 from app.services.limits import LimitService
 from app.services.match import MatchService
@@ -36,6 +38,7 @@ from app.services.orphans import Orphans
 from app.services.pulse import PulseService
 from app.services.retention import RetentionService, Rule
 from app.services.runner import JobRunner
+from app.services.standing_decisions import StandingDecisions
 from app.services.standings import Standings
 from app.services.upload_urls import UploadUrls
 from app.services.uploads import UploadRules, UploadService
@@ -71,6 +74,8 @@ class Services:
     limits: LimitService
     uploads: UploadService
     pulse: PulseService
+    learned: LearnedCache
+    standing_decisions: StandingDecisions
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
         await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
@@ -109,7 +114,8 @@ async def build(settings: Settings) -> Services:
     limits = LimitService(db, SharedValkey(settings.redis_url), standings, settings.limits_enabled)
     jobs = JobService(db, queue, webhooks, limits)
     datasets = DatasetService(db, store)
-    match = MatchService(index, MatchTargets(IndexRepository(db), store))
+    learned = LearnedCache(LearnedRepository(db))
+    match = MatchService(index, MatchTargets(IndexRepository(db), store, learned))
     decisions = DecisionLog(
         DecisionIndex(search, settings.index_prefix, settings.index_replicas),
         db,
@@ -146,6 +152,8 @@ async def build(settings: Settings) -> Services:
         limits=limits,
         uploads=uploads,
         pulse=PulseService(db, queue),
+        learned=learned,
+        standing_decisions=StandingDecisions(db, match, learned),
     )
 
 

@@ -17,6 +17,9 @@ class Prefix(StrEnum):
     OBJECT = "sk"
     REQUEST = "req"
     DELIVERY = "whd"
+    STANDING_DECISION = "std"
+    LABEL = "lbl"
+    CALIBRATION = "cal"
     EVENT = "evt"
     DECISION = "dec"
 

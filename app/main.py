@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from app.api import audit, datasets, decisions, docs_ui, health, jobs, match, uploads, webhooks
+from app.api import audit, datasets, decisions, docs_ui, health, jobs, match, standing_decisions, uploads, webhooks
 from app.api.edge import Edge, EdgeRules
 from app.api.errors import install
 from app.api.openapi import complete, operation_id
@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Edge:
         webhooks.router,
         decisions.router,
         audit.router,
+        standing_decisions.router,
     ):
         v2.include_router(router)
     app.include_router(v2)

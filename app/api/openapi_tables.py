@@ -18,7 +18,7 @@ TAGS = {
     "uploads": "Signed URLs for files that are too large for a request.",
     "jobs": "Asynchronous work: how it stands, what came out, how to stop it.",
     "webhooks": "What was sent when a job ended and how it went, sending again, and the secret that signs.",
-    "decisions": "What the matcher decided, for a month.",
+    "decisions": "What the matcher decided, for a month; what people decided, for good.",
     "audit": "Who changed what, in a chain of events that shows tampering.",
     "operations": "Health by dependency and metrics; no key needed.",
 }
@@ -81,6 +81,7 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "job_id": ("The job.", f"job_{ULID}"),
     "storage_key": ("The upload, as `presign` named it.", f"sk_{ULID}"),
     "delivery_id": ("The webhook delivery.", f"whd_{ULID}"),
+    "decision_id": ("The standing decision.", f"std_{ULID}"),
     "decision": ("Only decisions of this kind.", "review"),
     "record_hash": ("Only decisions on records equal to the one that has this hash.", None),
     "limit": ("How many to answer with at most.", 100),

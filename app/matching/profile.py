@@ -28,10 +28,14 @@ class Profile:
     candidates: int
     ignored_kinds: frozenset[Kind]
     retrieval: RetrievalPolicy
+    calibration: str = ""
+    """`cal<number>` where a dataset's labels have changed the model."""
 
     @property
     def label(self) -> str:
-        return f"{self.name}@{self.version}"
+        """`name@version`, and `+cal<number>` where it is a dataset's own."""
+        shipped = f"{self.name}@{self.version}"
+        return f"{shipped}+{self.calibration}" if self.calibration else shipped
 
     def decide(self, score: float, threshold: float) -> str:
         """match at the threshold, review below it down to the review band, else no_match."""

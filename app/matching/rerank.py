@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from app.matching.compare import Comparison, compare
 from app.matching.compare.bags import BAG_FEATURES
 from app.matching.frequencies import TermFrequencies
-from app.matching.layout import BAG_KINDS, Slot
+from app.matching.layout import BAG_KINDS, Kind, Slot
 from app.matching.pairing import Pairing, pair_fields, query_form
 from app.matching.plan import RetrievalPlan
 from app.matching.planner import plan_retrieval
@@ -19,6 +19,7 @@ from app.matching.prepare import Form, index_terms
 from app.matching.profile import Profile
 from app.matching.reasons import Reason, reasons_for, slot_level
 from app.matching.score import BITS, Scores, score
+from app.matching.standing import StandingDecision, Verdict
 
 _COVER_QUERY = BAG_FEATURES.index("cover_query")
 _COVER_CANDIDATE = BAG_FEATURES.index("cover_candidate")
@@ -33,6 +34,17 @@ class Query:
     plan: RetrievalPlan
     mapping: dict[str, list[str]]
     """Field of the record -> fields of the master that it is compared with."""
+    standing: Mapping[int, StandingDecision] = field(default_factory=dict)
+    """By ordinal of the master record, what people decided about the pair."""
+
+
+def comparable(
+    record: Mapping[str, Any], slots: tuple[Slot, ...], ignored: frozenset[Kind], field_map: Mapping[str, str]
+) -> tuple[Pairing, Form]:
+    """Pairs and normalises a record; slots of an ignored kind stay empty."""
+    pairing = pair_fields(record, slots, field_map)
+    form = query_form(record, slots, pairing)
+    return pairing, [None if slot.kind in ignored else found for slot, found in zip(slots, form, strict=True)]
 
 
 def prepare_query(
@@ -43,9 +55,7 @@ def prepare_query(
     field_map: Mapping[str, str],
 ) -> Query:
     """Pairs and normalises a record and plans its retrieval; slots that the profile ignores stay empty."""
-    pairing = pair_fields(record, slots, field_map)
-    form = query_form(record, slots, pairing)
-    form = [None if slot.kind in profile.ignored_kinds else found for slot, found in zip(slots, form, strict=True)]
+    pairing, form = comparable(record, slots, profile.ignored_kinds, field_map)
     plan = plan_retrieval(index_terms(slots, form), frequencies, profile.retrieval)
     mapping = {
         name: [field for i in at if slots[i].kind not in profile.ignored_kinds for field in slots[i].fields]
@@ -62,6 +72,8 @@ class Reranked:
     scores: Scores
     order: list[int]
     """Positions from best to worst."""
+    decided: Mapping[int, StandingDecision]
+    """By position, the standing decision about the pair."""
 
 
 def rerank(
@@ -75,13 +87,16 @@ def rerank(
     """Compares and scores the candidates whose comparable forms are given; equal ones are ordered by their ordinal."""
     candidates: list[Form] = [orjson.loads(form) for form in forms]
     comparison = compare(slots, query.form, candidates, frequencies)
-    scores = score(comparison, profile.model, frequencies.rows)
+    decided = {c: query.standing[o] for c, o in enumerate(ordinals) if o in query.standing} if query.standing else {}
+    same = {c: decision.verdict is Verdict.ALWAYS for c, decision in decided.items()}
+    scores = score(comparison, profile.model, frequencies.rows, same)
     order = [c for _, _, c in sorted(zip((-scores.log_odds).tolist(), ordinals, range(len(ordinals)), strict=True))]
-    return Reranked(comparison, scores, order)
+    return Reranked(comparison, scores, order, decided)
 
 
 def reasons_of(reranked: Reranked, profile: Profile, candidate: int) -> list[Reason]:
-    return reasons_for(reranked.comparison.slots, reranked.scores, profile.model, candidate)
+    decision = reranked.decided.get(candidate)
+    return reasons_for(reranked.comparison.slots, reranked.scores, profile.model, candidate, decision)
 
 
 def explain(reranked: Reranked, query: Query, profile: Profile, candidate: int) -> dict[str, Any]:

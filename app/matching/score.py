@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 BITS = 1.0 / math.log(2.0)
 """Nats to bits."""
 _MAX_NATS = 60.0
+_DECIDED_NATS = 104.0
+"""150 bits: a person's word is more than all that comparison can find against it, and than any rival can have for it."""
 _LEAST_ROWS = 64
 """The model was fitted on no smaller master; below this the prior stays what it is here."""
 
@@ -79,11 +81,13 @@ class ScoreModel:
 class Scores:
     """Of all candidates of one query, in retrieval order; nats unless said.
 
-    `slots` is (slots, candidates): what each slot adds; `prior + slots.sum(0) + competition` is `log_odds`.
+    `slots` is (slots, candidates): what each slot adds; `prior + slots.sum(0) + standing + competition` is `log_odds`.
+    `standing` is not zero where a person has decided about the pair.
     """
 
     prior: float
     slots: Floats
+    standing: Floats
     competition: Floats
     log_odds: Floats
     score: Floats
@@ -93,25 +97,33 @@ class Scores:
         return float(self.log_odds[candidate]) * BITS
 
 
-def score(comparison: Comparison, model: ScoreModel, rows: int) -> Scores:
-    """Scores every candidate of a comparison against a snapshot of `rows` records."""
-    prior = model.prior - model.prior_per_doubling * math.log2(max(rows, _LEAST_ROWS))
-    if not comparison.candidates:
-        empty = np.zeros(0)
-        return Scores(prior, np.zeros((0, 0)), empty, empty, empty)
+def score(comparison: Comparison, model: ScoreModel, rows: int, decided: Mapping[int, bool] | None = None) -> Scores:
+    """Scores every candidate of a comparison against a snapshot of `rows` records.
+
+    `decided` says of candidates that a person has decided about whether they are the entity.
+    """
     slots = np.array([slot.features @ model.vector(slot.kind) for slot in comparison.slots])
-    own = np.clip(prior + slots.sum(axis=0), -_MAX_NATS, _MAX_NATS)
-    competition = -model.competition * _others(own)
-    log_odds = prior + slots.sum(axis=0) + competition
+    return combine(slots.reshape(len(comparison.slots), comparison.candidates), model, rows, decided)
+
+
+def combine(slots: Floats, model: ScoreModel, rows: int, decided: Mapping[int, bool] | None = None) -> Scores:
+    """From what each slot adds for each candidate, (slots, candidates) in nats, to shared out and calibrated scores."""
+    prior = model.prior - model.prior_per_doubling * math.log2(max(rows, _LEAST_ROWS))
+    own = prior + slots.sum(axis=0)
+    standing = np.zeros(len(own))
+    for candidate, same in (decided or {}).items():
+        standing[candidate] = (_DECIDED_NATS if same else -_DECIDED_NATS) - own[candidate]
+    odds = np.exp(np.where(standing != 0.0, own + standing, np.clip(own, -_MAX_NATS, _MAX_NATS)))
+    competition = -model.competition * _others(odds)
+    log_odds = own + standing + competition
     calibrated = model.calibrator(np.clip(log_odds, -_MAX_NATS, _MAX_NATS))
     probability = 1.0 / (1.0 + np.exp(-calibrated))
     # Calibration looks at one candidate at a time: together they are still at most certain.
-    return Scores(prior, slots, competition, log_odds, probability / max(1.0, float(probability.sum())))
+    return Scores(prior, slots, standing, competition, log_odds, probability / max(1.0, float(probability.sum())))
 
 
-def _others(log_odds: Floats) -> Floats:
+def _others(odds: Floats) -> Floats:
     """ln(1 + sum over the other candidates of their odds), for each candidate."""
-    odds = np.exp(log_odds)
     rest = np.maximum(odds.sum() - odds, 0.0)
     others: Floats = np.log1p(rest)
     return others

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from app.errors import FoundryOpsError, InvalidSchema, NotFound
-from app.matching.plan import RetrievalPlan
+from app.matching.rerank import Query
 from app.observability.metrics import MATCH_CANDIDATES, MATCHES
 from app.observability.stages import stage
 from app.ports import CandidateIndex, Retrieved
-from app.services.match_answers import Ranked, answer_of, least_change, match_of, ranked_of
+from app.services.match_answers import Ranked, answer_of, candidates_left, least_change, match_of, ranked_of
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
 from app.services.match_targets import MatchTarget, MatchTargets
 
@@ -84,16 +84,43 @@ class MatchService:
         return [next(answers) if isinstance(one, Asked) else one for one in read]
 
     async def _rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
-        found = await self._retrieve(call, [one.query.plan for one in asked])
+        found = await self._retrieve(call, [one.query for one in asked])
         with stage("rerank"):
             return [ranked_of(call, one, candidates) for one, candidates in zip(asked, found, strict=True)]
 
-    async def _retrieve(self, call: MatchCall, plans: Sequence[RetrievalPlan]) -> list[list[Retrieved]]:
-        index, most, channels = call.target.index, call.profile.candidates, call.options.return_explanations
+    async def _retrieve(self, call: MatchCall, queries: Sequence[Query]) -> list[list[Retrieved]]:
+        """The candidates of each query, as standing decisions leave them."""
+        most = call.profile.candidates
+        plain = [at for at, query in enumerate(queries) if not query.standing]
+        found: list[list[Retrieved]] = [[] for _ in queries]
+        for at, candidates in zip(plain, await self._search(call, [queries[at] for at in plain], most), strict=True):
+            found[at] = candidates
+        for at, query in enumerate(queries):
+            if query.standing:
+                [candidates] = await self._search(call, [query], most + len(query.standing))
+                found[at] = candidates_left(query, candidates, most)
+        return found
+
+    async def _search(self, call: MatchCall, queries: Sequence[Query], most: int) -> list[list[Retrieved]]:
+        index, channels = call.target.index, call.options.return_explanations
+        plans = [query.plan for query in queries]
         with stage("retrieve"):
             if len(plans) == 1:
                 return [await self.index.retrieve(index, plans[0], most, with_channels=channels)]
             return await self.index.retrieve_many(index, plans, most, with_channels=channels)
+
+    async def check_pair(
+        self,
+        organisation_id: str,
+        dataset_id: str,
+        record: Mapping[str, Any],
+        record_id: str,
+        field_map: Mapping[str, str],
+    ) -> None:
+        """Raises what a match of the record would raise, and NotFound when the active snapshot has no such master record."""
+        target = await self._targets.resolve(organisation_id, None, dataset_id)
+        read_record(record, MatchCall.of(target, MatchOptions(field_map=field_map)))
+        _ordinal(target, record_id)
 
     async def explain(
         self,
@@ -110,11 +137,10 @@ class MatchService:
         """
         target = await self._targets.resolve(organisation_id, snapshot_id, dataset_id)
         call = MatchCall.of(target, replace(options, return_explanations=True))
-        ordinal = target.bundle.ordinal_of(record_id)
-        if ordinal is None:
-            raise NotFound(f"Snapshot {target.snapshot_id} has no record {record_id!r}.", record_id=record_id)
+        ordinal = _ordinal(target, record_id)
         asked = read_record(record, call)
-        [candidates] = await self._retrieve(call, [asked.query.plan])
+        others = {at: decision for at, decision in asked.query.standing.items() if at != ordinal}
+        [candidates] = await self._retrieve(call, [replace(asked.query, standing=others)])
         at = next((c for c, found in enumerate(candidates) if found.ordinal == ordinal), None)
         pool = candidates if at is not None else [*candidates, Retrieved(ordinal, 0.0)]
         position = at if at is not None else len(candidates)
@@ -141,6 +167,13 @@ def _answers(call: MatchCall, ranked: Sequence[Ranked]) -> list[Answer]:
         MATCHES.labels(answer["decision"]).inc()
         MATCH_CANDIDATES.observe(answer["candidates_considered"])
     return answers
+
+
+def _ordinal(target: MatchTarget, record_id: str) -> int:
+    found = target.bundle.ordinal_of(record_id)
+    if found is None:
+        raise NotFound(f"Snapshot {target.snapshot_id} has no record {record_id!r}.", record_id=record_id)
+    return found
 
 
 def _read_or_error(record: Mapping[str, Any], call: MatchCall) -> Asked | FoundryOpsError:

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from app.matching.rerank import Reranked, explain, reasons_of, rerank
+from app.matching.rerank import Query, Reranked, explain, reasons_of, rerank
+from app.matching.standing import Verdict
 from app.ports import Retrieved
 from app.services.match_records import Asked, MatchCall
 
@@ -25,6 +26,15 @@ class Ranked:
 
     def score(self, position: int) -> float:
         return round(float(self.reranked.scores.score[position]), _SCORE_DECIMALS)
+
+
+def candidates_left(query: Query, found: list[Retrieved], most: int) -> list[Retrieved]:
+    """What standing decisions leave of the retrieved: a "never" makes room for the next, an "always" comes on top of `most`."""
+    decided = query.standing
+    never = {ordinal for ordinal, one in decided.items() if one.verdict is Verdict.NEVER}
+    left = [one for one in found if one.ordinal not in never][:most]
+    missed = decided.keys() - never - {one.ordinal for one in left}
+    return [*left, *(Retrieved(ordinal, 0.0) for ordinal in missed)]
 
 
 def ranked_of(call: MatchCall, asked: Asked, candidates: list[Retrieved]) -> Ranked:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.db.models import now
 from app.errors import InvalidSchema
 from app.matching.layout import Slot, slots_of
 from app.matching.profile import Profile
@@ -40,7 +41,7 @@ class MatchCall:
     @classmethod
     def of(cls, target: MatchTarget, options: MatchOptions) -> MatchCall:
         """Raises InvalidSchema for a profile that does not exist."""
-        profile = find_profile(options.profile)
+        profile = target.learned.profile(find_profile(options.profile))
         threshold = profile.match_threshold if options.threshold is None else options.threshold
         return cls(target, options, profile, slots_of(target.bundle.schema), threshold)
 
@@ -68,7 +69,18 @@ def read_record(record: Mapping[str, Any], call: MatchCall) -> Asked:
         )
     if unused and call.options.strict:
         raise InvalidSchema(f"Field {unused[0]!r} pairs with no field of the dataset.", field=unused[0], unused=unused)
-    return Asked(query, [{"code": "FIELD_UNUSED", "field": name} for name in unused])
+    warnings = [{"code": "FIELD_UNUSED", "field": name} for name in unused]
+    return Asked(_with_standing(query, call), warnings)
+
+
+def _with_standing(query: Query, call: MatchCall) -> Query:
+    """The query with what people decided about it; decisions about records that the snapshot has not are left out."""
+    learned, bundle = call.target.learned, call.target.bundle
+    if not learned.decided:
+        return query
+    decisions = learned.standing(call.slots, call.profile, query.form, now())
+    found = {bundle.ordinal_of(record_id): decision for record_id, decision in decisions.items()}
+    return replace(query, standing={ordinal: one for ordinal, one in found.items() if ordinal is not None})
 
 
 def _check_record(record: Mapping[str, Any]) -> None:

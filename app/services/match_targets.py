@@ -11,7 +11,9 @@ from app.db.indices import IndexRepository
 from app.db.models import IndexRow
 from app.errors import InvalidSchema, NotFound, SnapshotNotActive
 from app.files.bundle import FILES, META, Bundle
+from app.matching.layout import slots_of
 from app.ports import FileStore
+from app.services.learned import Learned, LearnedCache
 
 _SNAPSHOT_TTL_S = 5.0
 """A snapshot's index only ever goes away, and then the engine says so."""
@@ -22,11 +24,13 @@ _MAX_OPEN_BUNDLES = 16
 
 @dataclass(frozen=True, slots=True)
 class MatchTarget:
-    """What a request is matched against."""
+    """What a request is matched against, and what people taught about its dataset."""
 
     snapshot_id: str
+    dataset_id: str
     index: str
     bundle: Bundle
+    learned: Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,23 @@ class _Serving:
     """A kept index, as the records of account know it."""
 
     snapshot_id: str
+    dataset_id: str
     name: str
 
 
 class MatchTargets:
     """Resolves targets; one per process."""
 
-    def __init__(self, indices: IndexRepository, store: FileStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        indices: IndexRepository,
+        store: FileStore,
+        learned: LearnedCache,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._indices = indices
         self._store = store
+        self._learned = learned
         self._clock = clock
         self._known: dict[tuple[str, str], tuple[float, _Serving]] = {}
         self._bundles: OrderedDict[str, Bundle] = OrderedDict()
@@ -63,7 +75,9 @@ class MatchTargets:
                 _DATASET_TTL_S,
                 lambda: self._indices.of_dataset(organisation_id, str(dataset_id)),
             )
-        return MatchTarget(serving.snapshot_id, serving.name, await self._bundle(serving))
+        bundle = await self._bundle(serving)
+        learned = await self._learned.of(serving.dataset_id, slots_of(bundle.schema))
+        return MatchTarget(serving.snapshot_id, serving.dataset_id, serving.name, bundle, learned)
 
     async def _remembered(
         self, key: tuple[str, str], ttl_s: float, look_up: Callable[[], Awaitable[IndexRow]]
@@ -73,7 +87,7 @@ class MatchTargets:
         if found is not None and found[0] > now:
             return found[1]
         row = await look_up()
-        serving = _Serving(row.snapshot_id, row.name)
+        serving = _Serving(row.snapshot_id, row.dataset_id, row.name)
         self._known = {k: v for k, v in self._known.items() if v[0] > now}
         self._known[key] = (now + ttl_s, serving)
         return serving

@@ -18,6 +18,8 @@ class Reason(BaseModel):
     label: str
     effect: Literal["supports", "opposes"]
     weight: float = Field(description="Bits of evidence: log2 of the likelihood ratio")
+    decision_id: str = Field("", description="The standing decision, where the reason is one")
+    actor: str = Field("", description="The key that made the standing decision")
 
 
 _MATCH_EXAMPLE = {

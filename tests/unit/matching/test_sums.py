@@ -1,0 +1,132 @@
+"""Prior and reasons add up to the match weight: for every profile, with ties, rivals and standing decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.matching.adapting import Adaptation, adapted
+from app.matching.catalogue import catalogue
+from app.matching.frequencies import TermFrequencies, count_hashes, hash_terms, merge_counts
+from app.matching.layout import slots_of
+from app.matching.prepare import RecordPreparer
+from app.matching.profile import Profile
+from app.matching.rerank import Reranked, prepare_query, reasons_of, rerank
+from app.matching.roles import infer_roles
+from app.matching.schema import FieldSpec, MatchSchema
+from app.matching.score import BITS
+from app.matching.standing import StandingDecision, Verdict
+from app.profiles import NAMES, find_profile
+from app.sample import ACCOUNT_SCHEMA, LEAD_FIELDS, leads, organisations
+
+Record = dict[str, Any]
+
+FIELDS = {name: kind for name, kind in ACCOUNT_SCHEMA.items() if name != "account_id"}
+SCHEMA = MatchSchema(tuple(FieldSpec(name, FIELDS[name], role) for name, role in infer_roles(FIELDS).items()))
+SLOTS = slots_of(SCHEMA)
+MASTERS = organisations()[:400]
+PREPARED = [RecordPreparer(SCHEMA).prepare(master) for master in MASTERS]
+FREQUENCIES = TermFrequencies.from_counts(
+    len(MASTERS), *merge_counts([count_hashes(hash_terms(one.terms)) for one in PREPARED])
+)
+GIVEN = [
+    *({name: lead[name] for name in LEAD_FIELDS if lead[name]} for lead in leads()[:200]),
+    *({name: master[name] for name in FIELDS if master.get(name)} for master in MASTERS),
+]
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> Record:
+    """A lead or account of the sample with fields dropped, letters lost and words turned round."""
+    record = dict(draw(st.sampled_from(GIVEN)))
+    for name in draw(st.sets(st.sampled_from(sorted(record)), max_size=len(record) - 1)):
+        value = str(record[name])
+        at = draw(st.integers(0, len(value)))
+        record[name] = draw(
+            st.sampled_from([None, value[:at] + value[at + 1 :], " ".join(reversed(value.split())), value.upper()])
+        )
+    return record
+
+
+PROFILE = st.sampled_from(NAMES).map(find_profile)
+CANDIDATES = st.lists(st.integers(0, len(MASTERS) - 1), min_size=1, max_size=8, unique=True)
+"""Positions in MASTERS; the sample has near twins of its own."""
+DECISIONS = st.dictionaries(st.integers(0, 3), st.sampled_from(Verdict), max_size=2)
+
+
+def ranked(record: Record, chosen: list[int], profile: Profile, decided: dict[int, Verdict]) -> Reranked:
+    standing = {at: StandingDecision(f"std_{at}", verdict, str(at), "key_1") for at, verdict in decided.items()}
+    query = replace(prepare_query(record, SLOTS, profile, FREQUENCIES, {}), standing=standing)
+    ordinals = list(range(len(chosen)))
+    return rerank(SLOTS, query, [PREPARED[at].form for at in chosen], ordinals, FREQUENCIES, profile)
+
+
+def assert_adds_up(found: Reranked, profile: Profile) -> None:
+    codes = {one.code for one in catalogue()}
+    for candidate in range(len(found.order)):
+        reasons = reasons_of(found, profile, candidate)
+        weight = found.scores.bits(candidate)
+        assert found.scores.prior * BITS + sum(r.weight_bits for r in reasons) == pytest.approx(weight, abs=0.01)
+        shown = [round(r.weight_bits, 2) for r in reasons]
+        assert found.scores.prior * BITS + sum(shown) == pytest.approx(weight, abs=0.01 + 0.005 * len(shown))
+        assert codes >= {reason.code for reason in reasons}
+    assert float(found.scores.score.sum()) <= 1.0 + 1e-9
+
+
+@given(edited(), CANDIDATES, PROFILE)
+def test_for_every_profile(record: Record, chosen: list[int], profile: Profile) -> None:
+    assert_adds_up(ranked(record, chosen, profile, {}), profile)
+
+
+@given(edited(), CANDIDATES, PROFILE)
+def test_with_twins_that_tie(record: Record, chosen: list[int], profile: Profile) -> None:
+    found = ranked(record, [*chosen, *chosen], profile, {})
+    assert_adds_up(found, profile)
+    assert found.scores.score[0] == pytest.approx(found.scores.score[len(chosen)])
+
+
+@given(st.sampled_from(MASTERS), PROFILE)
+def test_where_two_candidates_are_the_record_itself(master: Record, profile: Profile) -> None:
+    at = MASTERS.index(master)
+    record = {name: master[name] for name in FIELDS if master.get(name)}
+    found = ranked(record, [at, at], profile, {})
+    assert_adds_up(found, profile)
+    assert all("AMBIGUOUS" in {reason.code for reason in reasons_of(found, profile, c)} for c in (0, 1))
+
+
+@given(edited(), CANDIDATES, PROFILE, DECISIONS)
+def test_with_standing_decisions(
+    record: Record, chosen: list[int], profile: Profile, decided: dict[int, Verdict]
+) -> None:
+    decided = {at: verdict for at, verdict in decided.items() if at < len(chosen)}
+    found = ranked(record, chosen, profile, decided)
+    assert_adds_up(found, profile)
+    always = [at for at, verdict in decided.items() if verdict is Verdict.ALWAYS]
+    if len(always) == 1:
+        assert found.order[0] == always[0]
+        assert found.scores.score[always[0]] == pytest.approx(1.0, abs=1e-9)
+    for at, verdict in decided.items():
+        if verdict is Verdict.NEVER:
+            assert found.scores.score[at] == pytest.approx(0.0, abs=1e-9)
+
+
+@given(edited(), CANDIDATES, PROFILE, st.floats(-3, 3), st.floats(0, 2), st.floats(0.5, 2))
+def test_with_a_model_that_labels_have_changed(
+    record: Record, chosen: list[int], profile: Profile, shift: float, scale: float, slope: float
+) -> None:
+    changed = Adaptation(shift, {"org": scale, "host": 2.0 - scale}, -shift, slope)
+    model = adapted(profile.model, changed, "general+cal1")
+    mine = replace(profile, model=model)
+    assert_adds_up(ranked(record, chosen, mine, {}), mine)
+
+
+def test_an_adaptation_that_changes_nothing_changes_no_score() -> None:
+    model = find_profile("balanced").model
+    same = adapted(model, Adaptation(), "same").calibrator
+    nats = np.array([-30.0, -3.0, 0.0, 2.5, 40.0])
+    assert same(nats) == pytest.approx(model.calibrator(nats))
