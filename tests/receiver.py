@@ -28,6 +28,7 @@ class Receiver:
     def __init__(self, *answers: bytes | None) -> None:
         self.answers = list(answers or (OK,))
         self.received: list[Received] = []
+        self.arrived = asyncio.Event()
         self.port = 0
 
     @property
@@ -49,6 +50,7 @@ class Receiver:
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.received.append(Received(method, path, headers, body))
+            self.arrived.set()
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             if answer is None:
                 await reader.read()
