@@ -67,7 +67,7 @@ async def _measure(url: str, count: int) -> dict[str, Any]:
     primaries = stats["_all"]["primaries"]
     return {
         "decisions": count,
-        "note_us": round(note_s / count * 1e6, 1),
+        "note_cpu_us": round(note_s / count * 1e6, 1),
         "write_cpu_us": round(cpu_s / count * 1e6, 1),
         "written_per_s": round(count / wall_s),
         "engine_indexing_us": round(primaries["indexing"]["index_time_in_millis"] / count * 1e3, 1),
@@ -76,10 +76,11 @@ async def _measure(url: str, count: int) -> dict[str, Any]:
 
 
 def _timed_notes(log: DecisionLog, origin: Origin, count: int) -> float:
-    started = time.perf_counter()
+    """In CPU time: the machine may be busy."""
+    started = time.process_time()
     for position in range(count):
         log.note(origin, RECORD, ANSWER, 8.64, position)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 if __name__ == "__main__":
