@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 Scalar = str | int | float | bool | None
 
@@ -42,27 +42,65 @@ class BadRow:
     raw: str
 
 
-@dataclass(slots=True)
-class Block:
-    """Consecutive rows: `rows[i]` and `lines[i]` are the numbers of `records[i]`; `first_row` may be a bad one's."""
-
-    first_row: int
-    rows: list[int] = field(default_factory=list)
-    records: list[dict[str, Scalar]] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
-    lines: list[int | None] = field(default_factory=list)
-
-
 class Flaw(NamedTuple):
-    """Why a row is no record; its numbers are added when it is counted."""
+    """Why the row that begins at `line` is no record."""
 
+    line: int | None
     code: str
     message: str
     raw: str
 
 
-Item = tuple[int | None, dict[str, Scalar] | Flaw]
-"""The line where a row begins, and the row."""
+class Run(NamedTuple):
+    """Records that follow one another: as mappings, or as cells in the order of the reader's columns."""
+
+    lines: Sequence[int | None]
+    records: Sequence[dict[str, Scalar]] | Sequence[Sequence[Scalar]]
+
+
+@dataclass(slots=True)
+class Block:
+    """Consecutive rows: `rows[i]` and `lines[i]` are the numbers of `records[i]`; `first_row` may be a bad one's."""
+
+    first_row: int
+    columns: tuple[str, ...] | None = None
+    """Of a file whose rows are cells; None where each record has its own names."""
+    rows: list[int] = field(default_factory=list)
+    lines: list[int | None] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    _given: list[Any] = field(default_factory=list)
+    _records: list[dict[str, Scalar]] | None = None
+
+    @property
+    def records(self) -> list[dict[str, Scalar]]:
+        """Made when first asked for."""
+        if self._records is None:
+            names = self.columns
+            self._records = self._given if names is None else [_record(names, cells) for cells in self._given]
+        return self._records
+
+    def column(self, name: str) -> list[Scalar]:
+        """The values of one name, None where a record lacks it; much cheaper than all records."""
+        if self.columns is None:
+            return [record.get(name) for record in self._given]
+        if name not in self.columns:
+            return [None] * len(self.rows)
+        at = self.columns.index(name)
+        return [None if cells[at] == "" else cells[at] for cells in self._given]
+
+    def add(self, first_row: int, run: Run) -> None:
+        self.rows.extend(range(first_row, first_row + len(run.lines)))
+        self.lines.extend(run.lines)
+        self._given.extend(run.records)
+
+    @property
+    def size(self) -> int:
+        """All rows, good and bad."""
+        return len(self.rows) + len(self.bad)
+
+
+def _record(names: tuple[str, ...], cells: Sequence[Scalar]) -> dict[str, Scalar]:
+    return {name: None if cell == "" else cell for name, cell in zip(names, cells, strict=True)}
 
 
 class RecordReader(ABC):
@@ -87,22 +125,22 @@ class RecordReader(ABC):
 
     def blocks(self, most: int) -> Iterator[Block]:
         """All rows, at most `most` a block, good and bad ones counted; raises UnreadableFile where the file breaks."""
-        block = Block(1)
-        for row, (line, found) in enumerate(self._items(), start=1):
-            if isinstance(found, dict):
-                block.rows.append(row)
-                block.lines.append(line)
-                block.records.append(found)
-            else:
-                block.bad.append(BadRow(row, line, found.code, found.message, found.raw[:_RAW_CHARS]))
-            if row - block.first_row + 1 >= most:
-                yield block
-                block = Block(row + 1)
-        if block.rows or block.bad:
+        names = None if self.format is FileFormat.NDJSON else self.columns
+        block = Block(1, names)
+        row = 1
+        for found in self._runs():
+            left: Run | Flaw | None = found
+            while left is not None:
+                left = _fill(block, row, left, most - block.size)
+                row = block.first_row + block.size
+                if block.size >= most:
+                    yield block
+                    block = Block(row, names)
+        if block.size:
             yield block
 
     @abstractmethod
-    def _items(self) -> Iterator[Item]: ...
+    def _runs(self) -> Iterator[Run | Flaw]: ...
 
     @abstractmethod
     def close(self) -> None: ...
@@ -114,3 +152,15 @@ class RecordReader(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _fill(block: Block, row: int, found: Run | Flaw, room: int) -> Run | None:
+    """Adds what there is room for to the block; gives what is left over."""
+    if isinstance(found, Flaw):
+        block.bad.append(BadRow(row, found.line, found.code, found.message, found.raw[:_RAW_CHARS]))
+        return None
+    if len(found.lines) <= room:
+        block.add(row, found)
+        return None
+    block.add(row, Run(found.lines[:room], found.records[:room]))
+    return Run(found.lines[room:], found.records[room:])

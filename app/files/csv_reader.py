@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from itertools import chain, islice
 
 from app.errors import UnreadableFile
-from app.files.blocks import FileFormat, Flaw, Item, ReaderLimits, RecordReader
+from app.files.blocks import FileFormat, Flaw, ReaderLimits, RecordReader, Run
 from app.files.lines import Lines, LineSource, flaw_in
 from app.files.source import ByteSource
 
@@ -24,9 +24,6 @@ _HUGE = 2**30
 
 csv.field_size_limit(_HUGE)  # a record is bounded as a whole, by `ReaderLimits.record_chars`
 
-Row = tuple[int, list[str] | Flaw]
-"""The line where a row begins, and its cells."""
-
 
 class CsvReader(RecordReader):
     """Raises UnreadableFile when there is no usable header."""
@@ -35,14 +32,18 @@ class CsvReader(RecordReader):
 
     def __init__(self, source: ByteSource, limits: ReaderLimits) -> None:
         self._source = source
-        self._limit = limits.record_chars
+        self._limits = limits
         pieces = LineSource(source, limits.record_chars).pieces()
         first = next(pieces, None)
         if first is None:
             raise UnreadableFile("The file is empty.", byte=0)
         self._delimiter, first = _dialect(first)
-        self._rows = self._parsed(chain([first], pieces))
-        self._columns = _header(next(self._rows, None), limits.columns)
+        self._columns: tuple[str, ...] = ()
+        runs = self._parsed(chain([first], pieces))
+        begun = next(runs, None)
+        if not self._columns:
+            raise _no_header(begun)
+        self._found: Iterator[Run | Flaw] = chain([] if begun is None else [begun], runs)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -55,75 +56,90 @@ class CsvReader(RecordReader):
     def close(self) -> None:
         self._source.close()
 
-    def _items(self) -> Iterator[Item]:
-        columns, width = self._columns, len(self._columns)
-        for line, cells in self._rows:
-            if isinstance(cells, Flaw):
-                yield line, cells
-            elif len(cells) == width:
-                yield line, dict(zip(columns, [cell or None for cell in cells], strict=True))
-            else:
-                message = f"the row has {len(cells)} cells, the header {width}"
-                yield line, Flaw("CELL_COUNT", message, self._delimiter.join(cells))
+    def _runs(self) -> Iterator[Run | Flaw]:
+        return self._found
 
-    def _parsed(self, pieces: Iterator[Lines]) -> Iterator[Row]:
+    def _parsed(self, pieces: Iterator[Lines]) -> Iterator[Run | Flaw]:
         """Rows of all pieces; a record that goes on in the next piece waits for it."""
-        open_lines: list[str] = []
-        first_line = 1
-        is_dirty = False
+        waiting = Lines(1, [])
         for piece in pieces:
             if piece.overlong:
-                yield from self._rows_of(Lines(first_line, open_lines, is_dirty), True)
-                yield piece.first_line, Flaw("RECORD_TOO_LONG", f"longer than {self._limit} characters", piece.lines[0])
-                open_lines = []
+                yield from self._rows_of(waiting, True)
+                message = f"longer than {self._limits.record_chars} characters"
+                yield Flaw(piece.first_line, "RECORD_TOO_LONG", message, _printable(piece.lines[0]))
+                waiting = Lines(piece.first_line + 1, [])
                 continue
-            if not open_lines:
-                first_line, is_dirty = piece.first_line, False
-            is_dirty = is_dirty or piece.is_dirty
-            lines = open_lines + piece.lines if open_lines else piece.lines
-            left = yield from self._rows_of(Lines(first_line, lines, is_dirty), False)
-            first_line, open_lines = first_line + len(lines) - len(left), left
-        yield from self._rows_of(Lines(first_line, open_lines, is_dirty), True)
+            if waiting.lines:
+                both = waiting.is_dirty or piece.is_dirty
+                piece = Lines(waiting.first_line, waiting.lines + piece.lines, both)
+            left = yield from self._rows_of(piece, False)
+            waiting = Lines(piece.first_line + len(piece.lines) - len(left), left, piece.is_dirty)
+        yield from self._rows_of(waiting, True)
 
-    def _rows_of(self, piece: Lines, is_last: bool) -> Generator[Row, None, list[str]]:
+    def _rows_of(self, piece: Lines, is_last: bool) -> Generator[Run | Flaw, None, list[str]]:
         """Rows of the lines; returns the lines of a record that is not finished, none when these are the last."""
-        lines = piece.lines
+        lines, first_line = piece.lines, piece.first_line
+        width = len(self._columns)
         start = 0
         while start < len(lines):
-            reader = csv.reader(lines[start:] if start else lines, delimiter=self._delimiter, strict=True)
             base = start
+            at: list[int | None] = []
+            good: list[list[str]] = []
+            reader = csv.reader(lines[start:] if start else lines, delimiter=self._delimiter, strict=True)
             try:
                 for cells in reader:
-                    line, end = piece.first_line + start, base + reader.line_num
-                    if cells:
-                        yield line, self._usable(cells, lines, start, end, piece.is_dirty)
+                    end = base + reader.line_num
+                    if len(cells) == width and end - start == 1 and not piece.is_dirty:
+                        at.append(first_line + start)
+                        good.append(cells)
+                    elif cells:
+                        flaw = self._flaw(cells, first_line + start, lines[start:end], piece.is_dirty)
+                        if flaw is None and width:
+                            at.append(first_line + start)
+                            good.append(cells)
+                        elif flaw is None:
+                            self._columns = _header(cells, first_line + start, self._limits.columns)
+                            width = len(self._columns)
+                        else:
+                            yield Run(at, good)
+                            yield flaw
+                            at, good = [], []
                     start = end
+                yield Run(at, good)
                 break
             except csv.Error as exc:
+                yield Run(at, good)
                 is_open = _UNFINISHED in str(exc)
                 left = lines[start:]
-                if is_open and not is_last and sum(map(len, left)) <= self._limit:
+                if is_open and not is_last and sum(map(len, left)) <= self._limits.record_chars:
                     return left
-                yield piece.first_line + start, _broken(lines[start], is_open, exc)
+                yield _broken(lines[start], first_line + start, is_open, exc)
                 start += 1
         return []
 
-    def _usable(self, cells: list[str], lines: list[str], start: int, end: int, is_dirty: bool) -> list[str] | Flaw:
-        if end - start > 1 and sum(map(len, lines[start:end])) > self._limit:
-            return Flaw("RECORD_TOO_LONG", f"longer than {self._limit} characters", lines[start])
-        found = flaw_in("".join(lines[start:end])) if is_dirty else None
-        return Flaw(*found, _printable(lines[start])) if found else cells
+    def _flaw(self, cells: list[str], line: int, raw: list[str], is_dirty: bool) -> Flaw | None:
+        """What is wrong with a row that needed a closer look; the header's width is its own."""
+        if len(raw) > 1 and sum(map(len, raw)) > self._limits.record_chars:
+            message = f"longer than {self._limits.record_chars} characters"
+            return Flaw(line, "RECORD_TOO_LONG", message, _printable(raw[0]))
+        found = flaw_in("".join(raw)) if is_dirty else None
+        if found:
+            return Flaw(line, *found, _printable("".join(raw)))
+        if self._columns and len(cells) != len(self._columns):
+            message = f"the row has {len(cells)} cells, the header {len(self._columns)}"
+            return Flaw(line, "CELL_COUNT", message, _printable("".join(raw)))
+        return None
 
 
-def _broken(line: str, is_open: bool, exc: csv.Error) -> Flaw:
+def _broken(text: str, line: int, is_open: bool, exc: csv.Error) -> Flaw:
     if is_open:
-        return Flaw("UNCLOSED_QUOTE", "a quoted cell does not end", _printable(line))
-    return Flaw("BAD_QUOTE", f"quoting is broken: {exc}", _printable(line))
+        return Flaw(line, "UNCLOSED_QUOTE", "a quoted cell does not end", _printable(text))
+    return Flaw(line, "BAD_QUOTE", f"quoting is broken: {exc}", _printable(text))
 
 
-def _printable(line: str) -> str:
+def _printable(text: str) -> str:
     """Text that JSON can hold: what was no text becomes a question mark."""
-    return line.rstrip("\r\n").encode("utf-8", "replace").decode("utf-8")
+    return text.rstrip("\r\n").encode("utf-8", "replace").decode("utf-8")
 
 
 def _dialect(first: Lines) -> tuple[str, Lines]:
@@ -144,13 +160,14 @@ def _consistency(lines: list[str], delimiter: str) -> tuple[float, int]:
     return widths.count(widths[0]) / len(widths), widths[0]
 
 
-def _header(row: Row | None, most: int) -> tuple[str, ...]:
+def _no_header(found: Run | Flaw | None) -> UnreadableFile:
+    if isinstance(found, Flaw):
+        return UnreadableFile(f"The header cannot be read: {found.message}.", line=found.line)
+    return UnreadableFile("The file has no header.", line=1)
+
+
+def _header(cells: list[str], line: int, most: int) -> tuple[str, ...]:
     """Names of the columns: trimmed; a missing one becomes `column_3`, a repeated one `name_2`."""
-    if row is None:
-        raise UnreadableFile("The file has no header.", line=1)
-    line, cells = row
-    if isinstance(cells, Flaw):
-        raise UnreadableFile(f"The header cannot be read: {cells.message}.", line=line)
     if len(cells) > most:
         raise UnreadableFile(f"The header has {len(cells)} columns; at most {most} are read.", line=line)
     if not any(cell.strip() for cell in cells):

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from app.errors import UnreadableFile
-from app.files.blocks import FileFormat, Flaw, Item, ReaderLimits, RecordReader
+from app.files.blocks import FileFormat, Flaw, ReaderLimits, RecordReader, Run
 from app.files.lines import Lines, LineSource, flaw_in
 from app.files.source import ByteSource
 
@@ -16,7 +16,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class NdjsonReader(RecordReader):
-    """`columns` grows while the file is read: a name is known once a record that has it was given."""
+    """`columns` grows while the file is read: it has the names of every record given, maybe of some to come."""
 
     format = FileFormat.NDJSON
 
@@ -37,26 +37,38 @@ class NdjsonReader(RecordReader):
     def close(self) -> None:
         self._source.close()
 
-    def _items(self) -> Iterator[Item]:
+    def _runs(self) -> Iterator[Run | Flaw]:
         for piece in self._pieces:
+            at: list[int | None] = []
+            records: list[dict[str, Any]] = []
             for line, text in enumerate(piece.lines, start=piece.first_line):
-                if not text.isspace():
-                    yield line, self._record(text, piece)
+                if text.isspace():
+                    continue
+                found = self._record(text, piece)
+                if isinstance(found, dict):
+                    at.append(line)
+                    records.append(found)
+                    continue
+                yield Run(at, records)
+                yield Flaw(line, *found, text.encode("utf-8", "replace").decode("utf-8").rstrip())
+                at, records = [], []
+            yield Run(at, records)
 
-    def _record(self, text: str, piece: Lines) -> dict[str, Any] | Flaw:
+    def _record(self, text: str, piece: Lines) -> dict[str, Any] | tuple[str, str]:
+        """The record of a line, or the code and the message of why it is none."""
         if piece.overlong:
-            return Flaw("RECORD_TOO_LONG", f"longer than {self._limits.record_chars} characters", text)
+            return "RECORD_TOO_LONG", f"longer than {self._limits.record_chars} characters"
         if piece.is_dirty and (found := flaw_in(text)):
-            return Flaw(*found, text.encode("utf-8", "replace").decode("utf-8").rstrip())
+            return found
         try:
             record = orjson.loads(text)
         except orjson.JSONDecodeError as exc:
-            return Flaw("BAD_JSON", f"no JSON: {exc.msg} at character {exc.pos + 1}", text.rstrip())
+            return "BAD_JSON", f"no JSON: {exc.msg} at character {exc.pos + 1}"
         if not isinstance(record, dict):
-            return Flaw("NOT_AN_OBJECT", "expected a JSON object", text.rstrip())
+            return "NOT_AN_OBJECT", "expected a JSON object"
         if not _SCALARS.issuperset(map(type, record.values())):
             nested = next(name for name, value in record.items() if type(value) not in _SCALARS)
-            return Flaw("NESTED_VALUE", f"the value of {nested!r} is no scalar", text.rstrip())
+            return "NESTED_VALUE", f"the value of {nested!r} is no scalar"
         if not self._seen.keys() >= record.keys():
             self._see(record)
         return record

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.errors import UnreadableFile
-from app.files.blocks import FileFormat, Flaw, Item, ReaderLimits, RecordReader, Scalar
+from app.files.blocks import FileFormat, Flaw, ReaderLimits, RecordReader, Run
 from app.files.csv_reader import unique_names
 from app.files.disk import storage_errors
 from app.files.source import ByteSource
@@ -66,12 +66,19 @@ class ParquetReader(RecordReader):
         if self._unpacked is not None:
             self._unpacked.unlink(missing_ok=True)
 
-    def _items(self) -> Iterator[Item]:
+    def _runs(self) -> Iterator[Run | Flaw]:
         for batch in self._batches():
             columns = [read(column) for read, column in zip(self._readers, batch.columns, strict=True)]
+            records: list[tuple[Any, ...]] = []
             for values in zip(*columns, strict=True):
-                self._given += 1
-                yield None, self._record(values)
+                if _NOT_TEXT in values or _NOT_FINITE in values:
+                    yield Run([None] * len(records), records)
+                    yield _flaw(dict(zip(self._columns, values, strict=True)))
+                    records = []
+                else:
+                    records.append(values)
+            yield Run([None] * len(records), records)
+            self._given += batch.num_rows
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for group in range(self._file.num_row_groups):
@@ -82,19 +89,13 @@ class ParquetReader(RecordReader):
                     f"Row group {group + 1} of {self._file.num_row_groups} is damaged.", row=self._given + 1
                 ) from exc
 
-    def _record(self, values: tuple[Any, ...]) -> dict[str, Scalar] | Flaw:
-        record = dict(zip(self._columns, values, strict=True))
-        if _NOT_TEXT in values or _NOT_FINITE in values:
-            return _flaw(record)
-        return record
-
 
 def _flaw(record: dict[str, Any]) -> Flaw:
     name = next(name for name, value in record.items() if value is _NOT_TEXT or value is _NOT_FINITE)
     raw = repr({key: value for key, value in record.items() if value is not _NOT_TEXT and value is not _NOT_FINITE})
     if record[name] is _NOT_TEXT:
-        return Flaw("INVALID_ENCODING", f"the value of {name!r} is no UTF-8", raw)
-    return Flaw("NOT_FINITE", f"the value of {name!r} is no finite number", raw)
+        return Flaw(None, "INVALID_ENCODING", f"the value of {name!r} is no UTF-8", raw)
+    return Flaw(None, "NOT_FINITE", f"the value of {name!r} is no finite number", raw)
 
 
 def _unpack(source: ByteSource) -> Path:

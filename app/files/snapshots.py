@@ -18,7 +18,8 @@ import xxhash
 
 SEQ = "_seq"
 DELETED = "_deleted"
-_ARROW_TYPES: dict[str, pa.DataType] = {
+_GROUP_ROWS = 100_000
+ARROW_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
     "int": pa.int64(),
     "float": pa.float64(),
@@ -62,18 +63,43 @@ def snapshot_folder(organisation_id: str, dataset_id: str, snapshot_id: str) -> 
 
 def arrow_schema(fields: dict[str, str]) -> pa.Schema:
     """The columns of a part: the dataset's fields, then the running number and the deletion mark."""
-    columns = [pa.field(name, _ARROW_TYPES[kind]) for name, kind in fields.items()]
+    columns = [pa.field(name, ARROW_TYPES[kind]) for name, kind in fields.items()]
     return pa.schema([*columns, pa.field(SEQ, pa.int64(), False), pa.field(DELETED, pa.bool_(), False)])
+
+
+class PartWriter:
+    """Writes a part batch by batch; a row group is what it holds in memory."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= _GROUP_ROWS:
+            self._flush()
+
+    def close(self) -> str:
+        """The part is whole now; its sha256."""
+        if self._batches:
+            self._flush()
+        self._writer.close()
+        with self._path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=_GROUP_ROWS)
+        self._batches, self._rows = [], 0
 
 
 def write_part(table: pa.Table, path: Path) -> str:
     """Writes a part and returns its sha256."""
-    pq.write_table(table, path, compression="zstd", row_group_size=100_000)
-    digest = hashlib.sha256()
+    pq.write_table(table, path, compression="zstd", row_group_size=_GROUP_ROWS)
     with path.open("rb") as file:
-        while block := file.read(1024 * 1024):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def iter_snapshot_rows(root: Path, manifest: Manifest, batch_rows: int) -> Iterator[pa.RecordBatch]:

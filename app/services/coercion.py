@@ -14,7 +14,7 @@ _FLOAT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?")
 _MAX_INT = 2**63 - 1
-_MAX_STRING_CHARS = 32_768
+MAX_STRING_CHARS = 32_768
 
 
 class NotCoercible(ValueError):
@@ -57,12 +57,12 @@ def json_type(value: Any) -> str:
 
 def _string(value: Any) -> tuple[str, bool]:
     if isinstance(value, str):
-        if len(value) > _MAX_STRING_CHARS:
-            raise NotCoercible("STRING_TOO_LONG", f"longer than {_MAX_STRING_CHARS} characters")
+        if len(value) > MAX_STRING_CHARS:
+            raise NotCoercible("STRING_TOO_LONG", f"longer than {MAX_STRING_CHARS} characters")
         return value, False
     if isinstance(value, bool):
         return "true" if value else "false", True
-    if isinstance(value, int | float) and math.isfinite(value):
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value), True
     raise _unlike("string", value)
 

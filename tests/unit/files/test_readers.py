@@ -67,14 +67,23 @@ def test_a_record_may_lie_across_the_pieces_that_are_read(path: Path, quoted: by
     assert found[-2]["name"] == quoted.decode()
 
 
-def test_columns_of_ndjson_are_those_seen_so_far(path: Path) -> None:
-    path.write_bytes(b'{"b": 1, "a": true}\n{"a": null, "c": 2.5}\n')
+def test_columns_of_ndjson_grow_in_order_of_first_sight(path: Path) -> None:
+    path.write_bytes(b'{"b": 1, "a": true}\n' * 50_000 + b'{"a": null, "c": 2.5}\n')
     with open_reader(path) as reader:
-        blocks = reader.blocks(1)
-        assert next(blocks).records == [{"b": 1, "a": True}]
+        blocks = reader.blocks(1_000)
+        assert next(blocks).records[0] == {"b": 1, "a": True}
         assert reader.columns == ("b", "a")
-        assert next(blocks).records == [{"a": None, "c": 2.5}]
+        assert list(blocks)[-1].records == [{"a": None, "c": 2.5}]
         assert reader.columns == ("b", "a", "c")
+
+
+def test_a_column_is_what_its_records_hold(path: Path) -> None:
+    for content in (b'id,name\n1,""\n2,b\n', b'{"id": "1"}\n{"id": "2", "name": "b"}\n'):
+        path.write_bytes(content)
+        with open_reader(path) as reader:
+            [block] = reader.blocks(10)
+        assert [block.column(name) for name in ("id", "name", "none")] == [["1", "2"], [None, "b"], [None, None]]
+        assert [record.get("name") for record in block.records] == [None, "b"]
 
 
 def test_parquet_types_become_scalars(path: Path) -> None:
