@@ -12,6 +12,7 @@ from app.config import Settings
 from app.db.indices import IndexRepository
 from app.db.learned import LearnedRepository
 from app.db.session import Database
+from app.files.blocks import ReaderLimits
 from app.files.store import LocalFileStore
 from app.limits.valkey import SharedValkey
 from app.outbound import Outbound
@@ -26,6 +27,7 @@ from app.services.audit import AuditService
 from app.services.batches import BatchService
 from app.services.datasets import DatasetService
 from app.services.decisions import DecisionLog
+from app.services.file_append import FileAppendService
 from app.services.index_verify import Verifier
 from app.services.jobs import JobService
 from app.services.keys import KeyService
@@ -73,6 +75,7 @@ class Services:
     standings: Standings
     limits: LimitService
     uploads: UploadService
+    file_appends: FileAppendService
     pulse: PulseService
     learned: LearnedCache
     standing_decisions: StandingDecisions
@@ -125,10 +128,13 @@ async def build(settings: Settings) -> Services:
     )
     batches = BatchService(match, jobs, decisions)
     activation = ActivationService(db, store, datasets, jobs, Verifier(index), settings)
-    runner = JobRunner(jobs, queue, {"activate": activation.run, "match_batch": batches.run})
     keys = KeyService(db, server_secret)
     upload_rules = UploadRules(settings.upload_limit_bytes, settings.upload_url_lifetime_s, settings.upload_kept_s)
     uploads = UploadService(db, store, UploadUrls(server_secret), upload_rules)
+    reader_limits = ReaderLimits(unpacked_bytes=settings.unpacked_limit_bytes)
+    file_appends = FileAppendService(db, store, uploads, jobs, reader_limits)
+    handlers = {"activate": activation.run, "match_batch": batches.run, "append": file_appends.run}
+    runner = JobRunner(jobs, queue, handlers)
     return Services(
         settings=settings,
         db=db,
@@ -151,6 +157,7 @@ async def build(settings: Settings) -> Services:
         standings=standings,
         limits=limits,
         uploads=uploads,
+        file_appends=file_appends,
         pulse=PulseService(db, queue),
         learned=learned,
         standing_decisions=StandingDecisions(db, match, learned),

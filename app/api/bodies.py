@@ -121,7 +121,22 @@ class AppendBody(Body):
         }
     )
 
-    records: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    records: Annotated[list[dict[str, Any]] | None, Field(min_length=1)] = None
+    source_key: Annotated[Name | None, Field(description="An upload instead of records; answers 202 with a job")] = None
+    format: Annotated[
+        Literal["csv", "ndjson", "parquet"] | None, Field(description="Of the upload; seen from the file when left out")
+    ] = None
+    field_map: Annotated[
+        dict[str, str | None], Field(description="The upload's column to the dataset's field; null leaves it out")
+    ] = {}
+
+    @model_validator(mode="after")
+    def records_or_an_upload(self) -> AppendBody:
+        if (self.records is None) == (self.source_key is None):
+            raise ValueError("give exactly one of records and source_key")
+        if self.records is not None and (self.format is not None or self.field_map):
+            raise ValueError("format and field_map are for source_key")
+        return self
 
 
 class ActivateBody(Body):

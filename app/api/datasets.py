@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -13,12 +13,16 @@ from app.api.answers.jobs import AcceptedJob
 from app.api.bodies import ActivateBody, AppendBody, CreateDatasetBody
 from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
 from app.api.openapi import binary, raises
-from app.errors import ArtifactExpired, NotFound, PayloadTooLarge, SnapshotNotFound
+from app.errors import ArtifactExpired, Conflict, NotFound, PayloadTooLarge, SnapshotNotFound, UploadNotFound
+from app.services.file_append import AppendRequest
 from app.services.keys import Principal
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=JsonRoute)
 Reader = Annotated[Principal, caller("datasets:read")]
 Writer = Annotated[Principal, caller("datasets:write")]
+_READ_BY_A_JOB: dict[int | str, dict[str, Any]] = {
+    202: {"model": AcceptedJob, "description": "A job reads the upload; its result is the summary"}
+}
 Activator = Annotated[Principal, caller("datasets:activate")]
 
 
@@ -53,13 +57,18 @@ async def delete_dataset(dataset_id: str, services: ServicesDep, who: Writer) ->
     "/{dataset_id}/append",
     status_code=201,
     response_model=Appended,
-    summary="Append records: makes the next snapshot",
+    responses=_READ_BY_A_JOB | raises(UploadNotFound, Conflict, ArtifactExpired),
+    summary="Append records or an upload: makes the next snapshot",
 )
 async def append(dataset_id: str, body: AppendBody, services: ServicesDep, who: Writer) -> Response:
     """Coerces each record to the schema; one that cannot be is rejected with its reasons and the rest is accepted.
 
     With a primary key, a later record replaces the earlier one and `{"_deleted": true}` with the key removes it.
+    An upload (`source_key`) of any size is read by a job with the same outcome; what cannot be read at all fails it.
     """
+    if body.records is None:
+        request = AppendRequest(str(body.source_key), body.format, body.field_map)
+        return _accepted(await services.file_appends.submit(who.organisation_id, dataset_id, request))
     limit = services.settings.append_limit_records
     if len(body.records) > limit:
         raise PayloadTooLarge(
@@ -108,6 +117,9 @@ async def activate(dataset_id: str, body: ActivateBody, services: ServicesDep, w
     """Builds beside the index that serves, verifies it and swaps it in at once; an index still kept needs no build."""
     await services.datasets.snapshot(who.organisation_id, dataset_id, body.snapshot_id)
     payload = {"dataset_id": dataset_id, "snapshot_id": body.snapshot_id}
-    job = await services.jobs.create(who.organisation_id, "activate", payload)
+    return _accepted(await services.jobs.create(who.organisation_id, "activate", payload))
+
+
+def _accepted(job: dict[str, Any]) -> Response:
     place = f"/api/v2/jobs/{job['job_id']}"
     return json_response({**job, "poll_url": place}, 202, {"Location": place, "Retry-After": "1"})

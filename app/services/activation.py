@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,11 @@ from app.services.index_schema import effective_schema
 from app.services.index_verify import Verifier
 from app.services.index_worker import WorkerTask
 from app.services.jobs import Job, JobService
+from app.services.progress import ThreadProgress
 
 log = structlog.get_logger(__name__)
 
 _ADMIN_TIMEOUT_S = 120.0
-_PROGRESS_S = 0.5
 
 
 class ActivationService:
@@ -133,7 +132,7 @@ class ActivationService:
             )
         try:
             loop = asyncio.get_running_loop()
-            note = _Progress(lambda done: self._jobs.progress(job.id, done, snapshot.rows), loop)
+            note = ThreadProgress(lambda done: self._jobs.progress(job.id, done, snapshot.rows), loop)
             with measured_build(name, snapshot.rows):
                 await asyncio.to_thread(self._build_files, manifest, dict(dataset.roles), name, note)
                 bundle = await asyncio.to_thread(Bundle.open, self._folder(name))
@@ -218,18 +217,3 @@ class ActivationService:
 
     def _folder(self, name: str) -> Path:
         return self._store.path(f"indices/{name}")
-
-
-class _Progress:
-    """Called by the build's thread; writes to the job at most twice a second and passes on a cancellation."""
-
-    def __init__(self, write: Callable[[int], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop) -> None:
-        self._write = write
-        self._loop = loop
-        self._next = 0.0
-
-    def __call__(self, done: int) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + _PROGRESS_S
-        asyncio.run_coroutine_threadsafe(self._write(done), self._loop).result()

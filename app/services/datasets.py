@@ -5,45 +5,41 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
 
 from app.db.models import Dataset, IndexRow, Snapshot, now
 from app.db.paging import page
 from app.db.session import Database
-from app.errors import ArtifactExpired, DatasetNotFound, NotFound, SnapshotNotFound
+from app.errors import ArtifactExpired, NotFound, SnapshotNotFound
 from app.files.snapshots import (
     Manifest,
     Part,
     arrow_schema,
-    count_current,
     key_hashes,
     keys_file,
     snapshot_folder,
     write_part,
 )
-from app.files.store import LocalFileStore
 from app.ids import Prefix, new_id
 from app.matching.roles import infer_roles
+from app.ports import FileStore
 from app.services import audit
 from app.services.ingest import Ingested, ingest, write_rejects
 from app.services.memory import release_memory
-
-_MANIFEST = "manifest.json"
-_REJECTS = "rejects.ndjson.gz"
+from app.services.snapshot_chain import REJECTS, SnapshotChain, find_dataset, take_numbers
 
 
 class DatasetService:
     """Owns the transactions of datasets and snapshots; files are written before the rows that name them."""
 
-    def __init__(self, db: Database, store: LocalFileStore) -> None:
+    def __init__(self, db: Database, store: FileStore) -> None:
         self._db = db
         self._store = store
+        self._chain = SnapshotChain(db, store)
 
     async def create(
         self,
@@ -76,7 +72,7 @@ class DatasetService:
 
     async def get(self, organisation_id: str, dataset_id: str) -> dict[str, Any]:
         async with self._db.begin() as session:
-            row = await _find(session, organisation_id, dataset_id)
+            row = await find_dataset(session, organisation_id, dataset_id)
             active = await session.get(Snapshot, row.active_snapshot_id) if row.active_snapshot_id else None
             index = await session.scalar(
                 select(IndexRow).where(IndexRow.dataset_id == dataset_id).order_by(IndexRow.id.desc()).limit(1)
@@ -86,7 +82,7 @@ class DatasetService:
     async def delete(self, organisation_id: str, dataset_id: str) -> list[str]:
         """Marks a dataset deleted and removes its files; gives the physical indices that are now nobody's."""
         async with self._db.begin() as session:
-            row = await _find(session, organisation_id, dataset_id)
+            row = await find_dataset(session, organisation_id, dataset_id)
             row.deleted_at, row.active_snapshot_id = now(), None
             found = await session.scalars(select(IndexRow).where(IndexRow.dataset_id == dataset_id))
             names = []
@@ -102,7 +98,7 @@ class DatasetService:
     ) -> dict[str, Any]:
         """Makes the next snapshot from what can be coerced; the rest is kept as rejects. Gives the DQ summary."""
         async with self._db.begin() as session:
-            dataset = await _find(session, organisation_id, dataset_id)
+            dataset = await find_dataset(session, organisation_id, dataset_id)
         taken = await asyncio.to_thread(ingest, records, dataset.fields, dataset.primary_key)
         try:
             return await self._add_snapshot(dataset, taken)
@@ -113,18 +109,17 @@ class DatasetService:
         snapshot_id = new_id(Prefix.SNAPSHOT)
         folder = snapshot_folder(dataset.organisation_id, dataset.id, snapshot_id)
         async with self._db.begin() as session:
-            first = await _take_numbers(session, dataset.id, taken.accepted)
+            first = await take_numbers(session, dataset.id, taken.accepted)
         part = await self._write_part(folder, dataset, taken, first)
         if taken.rejects:
-            await self._store.put_bytes(f"{folder}/{_REJECTS}", await asyncio.to_thread(write_rejects, taken.rejects))
+            await self._store.put_bytes(f"{folder}/{REJECTS}", await asyncio.to_thread(write_rejects, taken.rejects))
         dq = {
             "accepted": taken.accepted,
             "rejected": len(taken.rejects),
             "coercions": taken.coercions,
             "null_pct": taken.null_pct,
         }
-        while not await self._link(dataset, snapshot_id, folder, part, dq):
-            pass
+        await self._chain.add(dataset, snapshot_id, part, dq)
         return {"snapshot_id": snapshot_id, **dq}
 
     async def _write_part(self, folder: str, dataset: Dataset, taken: Ingested, first: int) -> Part | None:
@@ -143,71 +138,13 @@ class DatasetService:
                 await self._store.put(keys_file(part), Path(scratch) / "keys.npy")
         return part
 
-    async def _link(
-        self, dataset: Dataset, snapshot_id: str, folder: str, part: Part | None, dq: dict[str, Any]
-    ) -> bool:
-        """Appends the snapshot to the chain; False when another append was faster and it must be tried again."""
-        async with self._db.begin() as session:
-            head = (await _find(session, dataset.organisation_id, dataset.id)).head_snapshot_id
-        manifest = await self._manifest(dataset, snapshot_id, head, part)
-        await self._store.put_bytes(f"{folder}/{_MANIFEST}", manifest.to_bytes())
-        async with self._db.begin() as session:
-            same = Dataset.head_snapshot_id.is_(None) if head is None else Dataset.head_snapshot_id == head
-            moved = await session.execute(
-                update(Dataset).where(Dataset.id == dataset.id, same).values(head_snapshot_id=snapshot_id)
-            )
-            if moved.rowcount != 1:  # type: ignore[attr-defined]
-                return False
-            session.add(
-                Snapshot(
-                    id=snapshot_id,
-                    organisation_id=dataset.organisation_id,
-                    dataset_id=dataset.id,
-                    parent_id=head,
-                    state="ready",
-                    rows=manifest.rows,
-                    dq=dq,
-                )
-            )
-            counts = {name: dq[name] for name in ("accepted", "rejected")}
-            details = {"snapshot_id": snapshot_id, "parent_id": head, **counts}
-            await audit.record(session, dataset.organisation_id, "dataset.append", dataset.id, details)
-        return True
-
-    async def _manifest(self, dataset: Dataset, snapshot_id: str, head: str | None, part: Part | None) -> Manifest:
-        parts: tuple[Part, ...] = ()
-        if head is not None:
-            parts = (await self.manifest(dataset.organisation_id, dataset.id, head)).parts
-        if part is not None:
-            parts = (*parts, part)
-        manifest = Manifest(
-            snapshot_id,
-            dataset.id,
-            dataset.organisation_id,
-            head,
-            dict(dataset.fields),
-            dataset.primary_key,
-            parts,
-            sum(one.rows for one in parts),
-        )
-        if dataset.primary_key is None:
-            return manifest
-        return replace(manifest, rows=await asyncio.to_thread(self._count, manifest))
-
-    def _count(self, manifest: Manifest) -> int:
-        return count_current([np.load(self._store.path(keys_file(part))) for part in manifest.parts])
-
     async def manifest(self, organisation_id: str, dataset_id: str, snapshot_id: str) -> Manifest:
         """Raises SnapshotNotFound when the snapshot's files are gone."""
-        folder = snapshot_folder(organisation_id, dataset_id, snapshot_id)
-        try:
-            return Manifest.from_bytes(await self._store.get_bytes(f"{folder}/{_MANIFEST}"))
-        except NotFound as exc:
-            raise SnapshotNotFound(f"Snapshot {snapshot_id} has no files.", snapshot_id=snapshot_id) from exc
+        return await self._chain.manifest(organisation_id, dataset_id, snapshot_id)
 
     async def snapshots(self, organisation_id: str, dataset_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
         async with self._db.begin() as session:
-            await _find(session, organisation_id, dataset_id)
+            await find_dataset(session, organisation_id, dataset_id)
             return await page(
                 session,
                 select(Snapshot).where(Snapshot.dataset_id == dataset_id),
@@ -219,7 +156,7 @@ class DatasetService:
 
     async def snapshot(self, organisation_id: str, dataset_id: str, snapshot_id: str) -> dict[str, Any]:
         async with self._db.begin() as session:
-            await _find(session, organisation_id, dataset_id)
+            await find_dataset(session, organisation_id, dataset_id)
             row = await session.get(Snapshot, snapshot_id)
         if row is None or row.dataset_id != dataset_id:
             raise SnapshotNotFound(f"Dataset {dataset_id} has no snapshot {snapshot_id}.", snapshot_id=snapshot_id)
@@ -230,25 +167,11 @@ class DatasetService:
         found = await self.snapshot(organisation_id, dataset_id, snapshot_id)
         if not found["rejected"]:
             raise NotFound(f"Nothing was rejected in snapshot {snapshot_id}.", snapshot_id=snapshot_id)
-        key = f"{snapshot_folder(organisation_id, dataset_id, snapshot_id)}/{_REJECTS}"
+        key = f"{snapshot_folder(organisation_id, dataset_id, snapshot_id)}/{REJECTS}"
         try:
             return await self._store.get_bytes(key)
         except NotFound as exc:
             raise ArtifactExpired(f"The rejects of snapshot {snapshot_id} have expired.") from exc
-
-
-async def _find(session: AsyncSession, organisation_id: str, dataset_id: str) -> Dataset:
-    row = await session.get(Dataset, dataset_id)
-    if row is None or row.organisation_id != organisation_id or row.deleted_at is not None:
-        raise DatasetNotFound(f"There is no dataset {dataset_id}.", dataset_id=dataset_id)
-    return row
-
-
-async def _take_numbers(session: AsyncSession, dataset_id: str, count: int) -> int:
-    """The first of `count` running numbers that are now this append's."""
-    await session.execute(update(Dataset).where(Dataset.id == dataset_id).values(next_seq=Dataset.next_seq + count))
-    last: int | None = await session.scalar(select(Dataset.next_seq).where(Dataset.id == dataset_id))
-    return int(last or 0) - count
 
 
 def _dataset(row: Dataset, active: Snapshot | None, index: IndexRow | None) -> dict[str, Any]:
