@@ -35,6 +35,11 @@ def begin(correlation: bytes | None = None) -> Identity:
     return identity
 
 
+def end() -> None:
+    """Forgets the request: what comes after it in the same task goes on under ids of its own."""
+    _current.set(None)
+
+
 def resume(identity: Identity) -> None:
     """Goes on under the ids of the request that asked for this work."""
     _current.set(identity)

@@ -16,7 +16,7 @@ from app.api.admission import answer_begins, answer_ends
 from app.api.errors import envelope, error_response
 from app.api.security_headers import secured
 from app.errors import FoundryOpsError, InvalidRequest, PayloadTooLarge, UnsupportedMediaType
-from app.identity import Identity, begin
+from app.identity import Identity, begin, end
 from app.observability import frames_of
 from app.observability.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_RUNNING
 from app.observability.tracing import current_trace_id, entry_span
@@ -81,6 +81,7 @@ class Edge:
                 route = self._templates.get(scope.get("endpoint"), _UNMATCHED)
                 _report(_Done(scope["method"], route or _UNMATCHED, answer.status, time.perf_counter() - started), span)
                 structlog.contextvars.clear_contextvars()
+                end()
 
     async def _answer(self, scope: Scope, given: _Given, receive: Receive, answer: _Answer) -> None:
         try:
