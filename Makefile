@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 N ?= 100000
+EXAMPLES ?= 100
 
-.PHONY: install check test bench quality demo up down format lock
+.PHONY: install check test fuzz bench quality demo up down format lock
 
 install: $(STAMP)
 
@@ -30,6 +31,10 @@ check: install
 
 test: install
 	$(BIN)/pytest
+
+# Thousands of generated requests against every operation: no 5xx, no undocumented status.
+fuzz: install
+	FOUNDRYOPS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/api/test_fuzz.py --timeout 3600
 
 bench: install up
 	$(BIN)/python -m bench.run --records $(N)
