@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Edge:
     app.include_router(v2)
     app.include_router(health.router)
     app.include_router(docs_ui.router)
+    app.webhooks.include_router(webhooks.messages)
     install(app)
     complete(app)
     limits = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from pydantic import Field
 from starlette.responses import Response
 
 from app.api.answers.common import Page, shown
-from app.api.answers.webhooks import Delivery, Secret
+from app.api.answers.webhooks import Delivery, Message, Secret
 from app.api.bodies import Body
 from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
 from app.api.openapi import raises
@@ -17,6 +17,8 @@ from app.errors import Conflict
 from app.services.keys import Principal
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=JsonRoute)
+messages = APIRouter(tags=["webhooks"])
+"""What we send, for the document alone: the receiver is the one who answers."""
 Reader = Annotated[Principal, caller("webhooks:read")]
 Writer = Annotated[Principal, caller("webhooks:write")]
 JobFilter = Annotated[str | None, Query(max_length=40, description="Only deliveries of this job")]
@@ -66,3 +68,19 @@ async def rotate_secret(services: ServicesDep, who: Writer, body: RotateBody | N
     """Both secrets sign while they overlap, so that receivers can change over without losing a message."""
     overlap_s = (body or RotateBody()).overlap_seconds
     return json_response(await services.webhook_secrets.rotate(who.organisation_id, overlap_s))
+
+
+@messages.post(
+    "job.ended",
+    status_code=204,
+    responses={"default": {"description": "Anything but 2xx: the message is sent again, up to 8 times within a day"}},
+    operation_id="job_ended",
+    summary="A job has ended",
+)
+def job_ended(
+    body: Message,
+    webhook_id: Annotated[str, Header(description="The message; the same when it is sent again")],
+    webhook_timestamp: Annotated[str, Header(description="Seconds since 1970, of this try")],
+    webhook_signature: Annotated[str, Header(description="Of Standard Webhooks; several while a rotation overlaps")],
+) -> None:
+    """Sent to the job's `callback_url`, signed as Standard Webhooks prescribe with the secret of `GET /webhooks/secret`."""

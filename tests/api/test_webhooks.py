@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import delete, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from app.api.answers.webhooks import Message
 from app.config import Settings
 from app.db.models import now
 from app.db.webhook_models import WebhookDelivery, WebhookSecretState
@@ -103,6 +104,7 @@ async def test_a_job_that_ends_calls_back_once_with_a_signature_that_verifies(ho
     assert (request.method, request.headers["content-type"]) == ("POST", "application/json")
     assert request.headers["x-correlation-id"] == "corr-1"
     assert message["type"] == "job.completed"
+    assert Message.model_validate(message).model_dump() == message, "the document describes it whole"
     assert (
         message["data"]
         | {

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.api.answers.common import AT, JOB, shown
+from app.api.answers.common import AT, JOB, SNAPSHOT, shown
 from app.api.openapi_tables import ULID
 
 _DELIVERY = f"whd_{ULID}"
@@ -53,3 +53,47 @@ class Secret(BaseModel):
     version: int
     rotated_at: str | None
     previous_until: str | None = Field(description="Until when messages carry a signature with the secret before too")
+
+
+class EndedJob(BaseModel):
+    """The job; no record's values."""
+
+    job_id: str
+    kind: str
+    status: Literal["completed", "failed", "cancelled"]
+    created_at: str
+    finished_at: str
+    results_url: str | None
+    rejects_url: str | None
+    dataset_id: str | None
+    snapshot_id: str | None
+    organisation_id: str
+    error_code: str | None
+
+
+class Message(BaseModel):
+    """What a `callback_url` is sent."""
+
+    model_config = shown(
+        {
+            "type": "job.completed",
+            "timestamp": AT,
+            "data": {
+                "job_id": JOB,
+                "kind": "match_batch",
+                "status": "completed",
+                "created_at": AT,
+                "finished_at": AT,
+                "results_url": f"/api/v2/jobs/{JOB}/results",
+                "rejects_url": None,
+                "dataset_id": None,
+                "snapshot_id": SNAPSHOT,
+                "organisation_id": f"org_{ULID}",
+                "error_code": None,
+            },
+        }
+    )
+
+    type: Literal["job.completed", "job.failed", "job.cancelled"]
+    timestamp: str
+    data: EndedJob
