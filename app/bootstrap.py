@@ -25,10 +25,12 @@ from app.search.retrieval import OpenSearchCandidateIndex
 from app.services.activation import ActivationService
 from app.services.audit import AuditService
 from app.services.batches import BatchService
+from app.services.credits import CreditService
 from app.services.datasets import DatasetService
 from app.services.decisions import DecisionLog
 from app.services.file_append import FileAppendService
 from app.services.index_verify import Verifier
+from app.services.job_charges import JobCharges
 from app.services.jobs import JobService
 from app.services.keys import KeyService
 from app.services.learned import LearnedCache
@@ -36,6 +38,7 @@ from app.services.lifetimes import Lifetimes
 from app.services.limits import LimitService
 from app.services.match import MatchService
 from app.services.match_targets import MatchTargets
+from app.services.meter import Meter
 from app.services.orphans import Orphans
 from app.services.pulse import PulseService
 from app.services.retention import RetentionService, Rule
@@ -74,6 +77,8 @@ class Services:
     outbound: Outbound
     standings: Standings
     limits: LimitService
+    meter: Meter
+    credits: CreditService
     uploads: UploadService
     file_appends: FileAppendService
     pulse: PulseService
@@ -91,6 +96,7 @@ class Services:
         return {"database": self.db.ping, "search": self.search.info, "queue": self.queue.ping}
 
     async def close(self) -> None:
+        await self.meter.close()
         await self.limits.close()
         await self.outbound.close()
         await self.decisions.close()
@@ -113,9 +119,11 @@ async def build(settings: Settings) -> Services:
     webhooks = WebhookService(db, outbound, settings.public_base_url)
     secrets = WebhookSecrets(db, server_secret)
     courier = Courier(db, secrets, outbound, settings.webhook_retry_waits_s)
-    standings = Standings(db, load_tariff(settings.tariff_file), settings.environment)
+    tariff = load_tariff(settings.tariff_file)
+    standings = Standings(db, tariff, settings.environment)
     limits = LimitService(db, SharedValkey(settings.redis_url), standings, settings.limits_enabled)
-    jobs = JobService(db, queue, webhooks, limits)
+    meter = Meter(db, standings, tariff, settings.credits_enabled)
+    jobs = JobService(db, queue, webhooks, limits, JobCharges(tariff, settings.credits_enabled))
     datasets = DatasetService(db, store)
     learned = LearnedCache(LearnedRepository(db))
     match = MatchService(index, MatchTargets(IndexRepository(db), store, learned))
@@ -156,6 +164,8 @@ async def build(settings: Settings) -> Services:
         outbound=outbound,
         standings=standings,
         limits=limits,
+        meter=meter,
+        credits=CreditService(db, meter, standings),
         uploads=uploads,
         file_appends=file_appends,
         pulse=PulseService(db, queue),

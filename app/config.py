@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     limits_enabled: Annotated[
         bool, Field(description="rate, concurrency and queue limits; off only to measure what they cost")
     ] = True
+    credits_enabled: Annotated[bool, Field(description="metering of credits; off only to measure what it costs")] = True
+    top_up_url: Annotated[
+        str, Field(description="where credits are bought or granted; the `Link` of an answer 402")
+    ] = "/api/v2/billing/grants"
 
     record_body_limit_bytes: Annotated[int, Field(description="match/record")] = 128 * 1024
     batch_body_limit_bytes: Annotated[int, Field(description="match/batch")] = 512 * 1024

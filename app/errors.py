@@ -8,6 +8,7 @@ FoundryOpsError
 ├── UnsupportedMediaType      a body in an encoding or of a type that is not read here
 ├── Unauthorized              no valid key
 ├── Forbidden                 the key lacks a scope
+├── InsufficientCredits       enforced mode, and the balance does not cover the operation
 ├── RateLimited               over a limit of the organisation's tier; ask again later
 ├── NotFound                  no such thing, or not this organisation's
 │   ├── DatasetNotFound
@@ -79,6 +80,12 @@ class RateLimited(FoundryOpsError):
     """Raise with `reason` (rate, concurrency or queue), `limit`, `retry_after_s`, `concurrency_limit`, `queue_depth`."""
 
     code = "RATE_LIMIT"
+
+
+class InsufficientCredits(FoundryOpsError):
+    """Raise with `required` and `available`, in credits."""
+
+    code = "INSUFFICIENT_CREDITS"
 
 
 class NotFound(FoundryOpsError):

@@ -21,6 +21,8 @@ class Prefix(StrEnum):
     LABEL = "lbl"
     CALIBRATION = "cal"
     EVENT = "evt"
+    CREDIT = "crd"
+    LEASE = "lse"
     DECISION = "dec"
 
 

@@ -8,7 +8,19 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from app.api import audit, datasets, decisions, docs_ui, health, jobs, match, standing_decisions, uploads, webhooks
+from app.api import (
+    audit,
+    billing,
+    datasets,
+    decisions,
+    docs_ui,
+    health,
+    jobs,
+    match,
+    standing_decisions,
+    uploads,
+    webhooks,
+)
 from app.api.edge import Edge, EdgeRules
 from app.api.errors import install
 from app.api.openapi import complete, operation_id
@@ -43,13 +55,14 @@ def create_app(settings: Settings | None = None) -> Edge:
         decisions.router,
         audit.router,
         standing_decisions.router,
+        billing.router,
     ):
         v2.include_router(router)
     app.include_router(v2)
     app.include_router(health.router)
     app.include_router(docs_ui.router)
     app.webhooks.include_router(webhooks.messages)
-    install(app)
+    install(app, chosen.top_up_url)
     complete(app)
     limits = {
         "/match/record": chosen.record_body_limit_bytes,

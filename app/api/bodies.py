@@ -143,3 +143,16 @@ class ActivateBody(Body):
     model_config = shown({"snapshot_id": SNAPSHOT})
 
     snapshot_id: Name
+
+
+class GrantBody(Body):
+    model_config = shown({"credits": 5000, "reason": "May"})
+
+    credits: Annotated[int, Field(gt=0, le=10**12)]
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class ModeBody(Body):
+    model_config = shown({"mode": "enforced"})
+
+    mode: Literal["shadow", "enforced"]

@@ -13,9 +13,18 @@ from app.api.answers.jobs import AcceptedJob
 from app.api.bodies import ActivateBody, AppendBody, CreateDatasetBody
 from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
 from app.api.openapi import binary, raises
-from app.errors import ArtifactExpired, Conflict, NotFound, PayloadTooLarge, SnapshotNotFound, UploadNotFound
+from app.errors import (
+    ArtifactExpired,
+    Conflict,
+    InsufficientCredits,
+    NotFound,
+    PayloadTooLarge,
+    SnapshotNotFound,
+    UploadNotFound,
+)
 from app.services.file_append import AppendRequest
 from app.services.keys import Principal
+from app.tariff import Operation
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=JsonRoute)
 Reader = Annotated[Principal, caller("datasets:read")]
@@ -57,7 +66,7 @@ async def delete_dataset(dataset_id: str, services: ServicesDep, who: Writer) ->
     "/{dataset_id}/append",
     status_code=201,
     response_model=Appended,
-    responses=_READ_BY_A_JOB | raises(UploadNotFound, Conflict, ArtifactExpired),
+    responses=_READ_BY_A_JOB | raises(UploadNotFound, Conflict, ArtifactExpired, InsufficientCredits),
     summary="Append records or an upload: makes the next snapshot",
 )
 async def append(dataset_id: str, body: AppendBody, services: ServicesDep, who: Writer) -> Response:
@@ -76,7 +85,9 @@ async def append(dataset_id: str, body: AppendBody, services: ServicesDep, who: 
             limit=limit,
             received=len(body.records),
         )
-    return json_response(await services.datasets.append(who.organisation_id, dataset_id, body.records), 201)
+    async with services.meter.charge(who.organisation_id, Operation.APPEND, len(body.records)):
+        appended = await services.datasets.append(who.organisation_id, dataset_id, body.records)
+    return json_response(appended, 201)
 
 
 @router.get("/{dataset_id}/snapshots", response_model=Page[Snapshot], summary="List a dataset's snapshots")
@@ -110,7 +121,7 @@ async def get_rejects(dataset_id: str, snapshot_id: str, services: ServicesDep, 
     "/{dataset_id}/activate",
     status_code=202,
     response_model=AcceptedJob,
-    responses=raises(SnapshotNotFound),
+    responses=raises(SnapshotNotFound, InsufficientCredits),
     summary="Activate a snapshot: builds its index in a job",
 )
 async def activate(dataset_id: str, body: ActivateBody, services: ServicesDep, who: Activator) -> Response:

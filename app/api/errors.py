@@ -26,6 +26,7 @@ STATUS: dict[type[errors.FoundryOpsError], int] = {
     errors.UnsupportedMediaType: 415,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
+    errors.InsufficientCredits: 402,
     errors.RateLimited: 429,
     errors.NotFound: 404,
     errors.Conflict: 409,
@@ -86,12 +87,15 @@ def error_response(exc: errors.FoundryOpsError) -> Response:
     return Response(body, status, headers, "application/json")
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, top_up_url: str) -> None:
     """Registers the handlers; together they answer every non-2xx of the application."""
 
     @app.exception_handler(errors.FoundryOpsError)
     async def ours(request: Request, exc: errors.FoundryOpsError) -> Response:
-        return error_response(exc)
+        response = error_response(exc)
+        if isinstance(exc, errors.InsufficientCredits):
+            response.headers["Link"] = f'<{top_up_url}>; rel="payment"'
+        return response
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, exc: RequestValidationError) -> Response:

@@ -13,14 +13,22 @@ from app.api.answers.match import Explained, RecordMatches
 from app.api.bodies import ExplainBody, MatchBatchBody, MatchRecordBody
 from app.api.deps import JsonRoute, ServicesDep, caller, json_response
 from app.api.openapi import raises
-from app.errors import DatasetNotFound, NotFound, PayloadTooLarge, SnapshotNotActive, SnapshotNotFound
+from app.errors import (
+    DatasetNotFound,
+    InsufficientCredits,
+    NotFound,
+    PayloadTooLarge,
+    SnapshotNotActive,
+    SnapshotNotFound,
+)
 from app.identity import current
 from app.services.decisions import Origin
 from app.services.keys import Principal
+from app.tariff import Operation
 
 router = APIRouter(prefix="/match", tags=["match"], route_class=JsonRoute)
 Matcher = Annotated[Principal, caller("match:run")]
-_TARGET_ERRORS = (SnapshotNotFound, DatasetNotFound, SnapshotNotActive)
+_TARGET_ERRORS = (SnapshotNotFound, DatasetNotFound, SnapshotNotActive, InsufficientCredits)
 
 
 @router.post(
@@ -29,9 +37,10 @@ _TARGET_ERRORS = (SnapshotNotFound, DatasetNotFound, SnapshotNotActive)
 async def match_record(body: MatchRecordBody, services: ServicesDep, who: Matcher) -> Response:
     """Retrieves candidates, compares them field by field and answers what scores at least the threshold, best first."""
     started = time.perf_counter()
-    answer = await services.match.match_record(
-        who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.options.to_options()
-    )
+    async with services.meter.charge(who.organisation_id, Operation.MATCH_RECORD):
+        answer = await services.match.match_record(
+            who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.options.to_options()
+        )
     took_ms = round((time.perf_counter() - started) * 1000, 2)
     services.decisions.note(Origin(who.organisation_id, "record"), body.record, answer, took_ms)
     return json_response({"request_id": current().request_id, **answer, "took_ms": took_ms})
@@ -45,9 +54,11 @@ async def match_record(body: MatchRecordBody, services: ServicesDep, who: Matche
 )
 async def explain(body: ExplainBody, services: ServicesDep, who: Matcher) -> Response:
     """Whether it was retrieved, what speaks for and against it, and the least change that would turn the decision."""
-    answer = await services.match.explain(
-        who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.record_id, body.options.to_options()
-    )
+    options = body.options.to_options()
+    async with services.meter.charge(who.organisation_id, Operation.MATCH_EXPLAIN):
+        answer = await services.match.explain(
+            who.organisation_id, body.snapshot_id, body.dataset_id, body.record, body.record_id, options
+        )
     return json_response({"request_id": current().request_id, **answer})
 
 

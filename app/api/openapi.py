@@ -40,6 +40,7 @@ _HEADERS_OF_STATUS = {
     "201": ("Location",),
     "202": ("Location", "Retry-After"),
     "401": ("WWW-Authenticate",),
+    "402": ("Link",),
     "429": ("Retry-After", "X-Concurrency-Limit", "X-Queue-Depth"),
     "503": ("Retry-After",),
 }
@@ -49,6 +50,8 @@ _OF_AUTHENTICATED = (
     "X-RateLimit-Reset",
     "RateLimit",
     "RateLimit-Policy",
+    "X-Credits-Remaining",
+    "X-Credits-Remaining-Simulated",
 )
 _OPEN_PREFIXES = ("/health/", "/metrics")
 

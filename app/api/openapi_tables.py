@@ -20,6 +20,7 @@ TAGS = {
     "webhooks": "What was sent when a job ended and how it went, sending again, and the secret that signs.",
     "decisions": "What the matcher decided, for a month; what people decided, for good.",
     "audit": "Who changed what, in a chain of events that shows tampering.",
+    "billing": "Credits: the balance, what was used, grants, and whether running out refuses work.",
     "operations": "Health by dependency and metrics; no key needed.",
 }
 """Tags in the order of the documentation; a route with another tag adds its own behind them."""
@@ -33,6 +34,7 @@ ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
     "PAYLOAD_TOO_LARGE": ("The body may have at most 131072 bytes.", {"limit": 131072, "received": 140211}),
     "UNAUTHORIZED": ("Send an API key: Authorization: Bearer <api key>.", {}),
     "FORBIDDEN": ("This key lacks the scope 'match:run'.", {"scope": "match:run"}),
+    "INSUFFICIENT_CREDITS": ("This costs 100 credits and 40 are available.", {"required": 100, "available": 40}),
     "RATE_LIMIT": (
         "Over 600 requests in 60 s; ask again in 7 s.",
         {"reason": "rate", "limit": 600, "retry_after_s": 7, "concurrency_limit": 16, "queue_depth": 0},
@@ -134,6 +136,17 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '"default";q=600;w=60',
     },
+    "X-Credits-Remaining": {
+        "description": "Credits left, as this process knows; in enforced mode only.",
+        "schema": {"type": "integer"},
+        "example": 4899,
+    },
+    "X-Credits-Remaining-Simulated": {
+        "description": "Credits that enforced mode would have left, below 0 too; in shadow mode only.",
+        "schema": {"type": "integer"},
+        "example": 4899,
+    },
+    "Link": {"description": "Where to top up.", "schema": {"type": "string"}, "example": '</pay>; rel="payment"'},
     "X-Concurrency-Limit": {
         "description": "Requests that may be answered at the same time.",
         "schema": {"type": "integer"},

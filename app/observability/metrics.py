@@ -56,6 +56,13 @@ LIMITS_DEGRADED = Gauge(
     "1 while limits hold per process because Valkey is away",
     multiprocess_mode="livemax",
 )
+CREDITS_USED = Counter(
+    "foundryops_credits_used_total", "Credits of work that was done, by mode: shadow or enforced", ["operation", "mode"]
+)
+CREDIT_REFUSALS = Counter("foundryops_credit_refusals_total", "Requests and jobs that the balance did not cover")
+CREDITS_UNCOVERED = Counter(
+    "foundryops_credits_uncovered_total", "Credits of work that was done and that nothing covered any more"
+)
 
 WEBHOOK_ATTEMPTS = Counter("foundryops_webhook_attempts_total", "Webhook messages tried, by outcome", ["outcome"])
 WEBHOOK_SECONDS = Histogram(

@@ -20,6 +20,7 @@ from app.ids import Prefix, new_id
 from app.observability.tracing import current_traceparent
 from app.ports import JobQueue
 from app.services import audit
+from app.services.job_charges import JobCharges
 from app.services.limits import LimitService
 from app.services.webhooks import WebhookService
 
@@ -55,18 +56,22 @@ class Job:
 class JobService:
     """Creates, claims, ends and shows jobs."""
 
-    def __init__(self, db: Database, queue: JobQueue, webhooks: WebhookService, limits: LimitService) -> None:
+    def __init__(
+        self, db: Database, queue: JobQueue, webhooks: WebhookService, limits: LimitService, charges: JobCharges
+    ) -> None:
         self._db = db
         self._queue = queue
         self._webhooks = webhooks
         self._limits = limits
+        self._charges = charges
 
     async def create(
         self, organisation_id: str, kind: str, payload: Mapping[str, Any], total: int = 0
     ) -> dict[str, Any]:
         """Accepts a job and wakes a worker; without a queue it is kept and swept up later.
 
-        Raises InvalidSchema for a `callback_url` in the payload that may not be called, RateLimited when too many wait.
+        Raises InvalidSchema for a `callback_url` in the payload that may not be called, RateLimited when too many wait,
+        InsufficientCredits when enforced credits do not cover `total` records.
         """
         if payload.get("callback_url") is not None:
             self._webhooks.check(payload["callback_url"])
@@ -90,6 +95,7 @@ class JobService:
         async with self._db.begin() as session:
             await self._limits.check_queue(session, organisation_id)
             session.add(row)
+            await self._charges.accept(session, row)
             await audit.record(session, organisation_id, "job.create", row.id, details)
         try:
             await self._queue.wake(row.id, kind)
@@ -125,7 +131,7 @@ class JobService:
             if row.state not in ("queued", "running", "cancelled"):
                 raise Conflict(f"Job {job_id} has already {row.state}.", status=row.state)
             if row.state != "cancelled":
-                self._end(session, row, "cancelled")
+                await self._end(session, row, "cancelled")
                 await audit.record(session, organisation_id, "job.cancel", job_id, {"kind": row.kind})
             return _answer(row)
 
@@ -147,7 +153,7 @@ class JobService:
             row.started_at = row.started_at or now()
             if row.attempts > _MAX_ATTEMPTS:
                 row.error = {"code": "INTERNAL", "message": f"Given up after {_MAX_ATTEMPTS} lost workers."}
-                self._end(session, row, "failed")
+                await self._end(session, row, "failed")
                 return None
             return Job(
                 row.id, row.organisation_id, row.kind, row.payload, row.attempts, _identity(row), row.traceparent
@@ -173,7 +179,7 @@ class JobService:
             if row is None:
                 raise Conflict(f"Job {job_id} is no longer running.", job_id=job_id)
             row.result = dict(result)
-            self._end(session, row, "completed")
+            await self._end(session, row, "completed")
 
     async def fail(self, job_id: str, code: str, message: str, details: Mapping[str, Any]) -> None:
         """Ends a job with its reason; a cancelled one stays cancelled."""
@@ -182,7 +188,7 @@ class JobService:
             row = await _running(session, job_id)
             if row is not None:
                 row.error = error
-                self._end(session, row, "failed")
+                await self._end(session, row, "failed")
 
     async def stale(self) -> list[tuple[str, str, int]]:
         """Id, kind and attempts of jobs that nobody works on."""
@@ -195,9 +201,10 @@ class JobService:
             )
             return [(row.id, row.kind, row.attempts + 1) for row in found]
 
-    def _end(self, session: AsyncSession, row: JobRow, state: str) -> None:
-        """The one place where a job ends: with its webhook, in the caller's transaction."""
+    async def _end(self, session: AsyncSession, row: JobRow, state: str) -> None:
+        """The one place where a job ends: with its webhook and its credits, in the caller's transaction."""
         row.state, row.finished_at = state, now()
+        await (self._charges.settle if state == "completed" else self._charges.release)(session, row)
         self._webhooks.job_ended(session, row, _answer(row))
 
     async def _find(self, organisation_id: str, job_id: str) -> JobRow:

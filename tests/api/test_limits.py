@@ -17,7 +17,7 @@ async def free(api: Api) -> Api:
     """A client of an organisation in the smallest tier."""
     organisation_id = await api.services.keys.create_organisation("Free")
     _, key = await api.services.keys.create(organisation_id, "free")
-    await api.services.standings.set_tier(organisation_id, "free")
+    await api.services.credits.set_tier(organisation_id, "free")
     headers = {"Authorization": f"Bearer {key}"}
     return Api(
         httpx2.AsyncClient(transport=api.client._transport, base_url="http://test", headers=headers),

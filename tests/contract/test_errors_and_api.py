@@ -50,6 +50,7 @@ def test_codes_are_of_the_contract() -> None:
         "UNREADABLE_FILE": 422,
         "STORAGE_FULL": 507,
         "RATE_LIMIT": 429,
+        "INSUFFICIENT_CREDITS": 402,
         "INTERNAL": 500,
     }
     assert expected.items() <= codes.items()

@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
-from app.db import audit_models, learned_models, upload_models, webhook_models  # noqa: F401 - their tables belong to the metadata
+from app.db import audit_models, billing_models, learned_models, upload_models, webhook_models  # noqa: F401 - their tables belong to the metadata
 from app.db.models import Base
 
 url = make_url(context.config.attributes["url"])
