@@ -188,5 +188,5 @@ def _rules(settings: Settings, db: Database, store: LocalFileStore, decisions: D
         "decision_days": decisions.expire,
         "orphan_files": orphans.files,
         "orphan_indices": orphans.indices,
-        "scratch_folders": orphans.scratch,
+        "scratch": orphans.scratch,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from asyncio import to_thread
 from collections import Counter
@@ -29,7 +30,8 @@ log = structlog.get_logger(__name__)
 _NEEDED = ("building", "ready", "active")
 _PARTS = {"snapshots": 4, "indices": 2, "jobs": 2, "uploads": 3}
 """How many parts of a key name the thing that it belongs to; keys that begin otherwise are not ours to judge."""
-_UNFINISHED = ".part-"
+_UNFINISHED = (".part-", ".incoming-")
+"""How the names of files begin while they are written; they are renamed when they are whole."""
 _SCRATCH = "foundryops-*"
 _ADMIN_TIMEOUT_S = 120.0
 
@@ -70,7 +72,7 @@ class Orphans:
         return await to_thread(self._remove_indices, known)
 
     async def scratch(self) -> Removed:
-        """Working folders that processes of this user left in the machine's temporary folder."""
+        """Working folders and files that processes of this user left in the machine's temporary folder."""
         return Counter({"": await to_thread(_remove_scratch, now() - self._grace)})
 
     def _remove_indices(self, known: Mapping[str, tuple[str, str]]) -> Removed:
@@ -130,7 +132,11 @@ def _remove_scratch(before: datetime) -> int:
             state = path.lstat()
         except FileNotFoundError:
             continue
-        if state.st_uid == os.getuid() and state.st_mtime < before.timestamp() and path.is_dir():
+        if state.st_uid != os.getuid() or state.st_mtime >= before.timestamp():
+            continue
+        if stat.S_ISDIR(state.st_mode):
             shutil.rmtree(path, ignore_errors=True)
-            removed += 1
+        else:
+            path.unlink(missing_ok=True)
+        removed += 1
     return removed

@@ -46,6 +46,7 @@ async def test_nothing_is_missing_when_all_that_is_needed_is_old(kept: Kept) -> 
         "jobs/job_x/chunks/1.json",
         "snapshots/org_x/ds_x/dss_x/.part-abc",
         "uploads/org_x/sk_x",
+        "uploads/org_x/.incoming-abc",
     ],
 )
 async def test_files_that_nobody_knows_are_removed_once_they_are_old(kept: Kept, key: str) -> None:
@@ -119,7 +120,7 @@ async def test_an_index_that_serves_is_never_removed_whatever_the_rows_say(kept:
     assert admin_of(kept).existing(row.name) == [row.name]
 
 
-async def test_old_scratch_folders_are_removed_and_young_or_foreign_ones_are_not(
+async def test_old_scratch_is_removed_and_young_or_foreign_files_are_not(
     kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -128,7 +129,9 @@ async def test_old_scratch_folders_are_removed_and_young_or_foreign_ones_are_not
         folder.mkdir()
         (folder / "part.parquet").write_bytes(b"x")
     then = (now() - OLD).timestamp()
-    os.utime(old, (then, then))
-    os.utime(foreign, (then, then))
-    assert (await kept.orphans().scratch()).total() == 1
-    assert (old.exists(), young.exists(), foreign.exists()) == (False, True, True)
+    file = tmp_path / "foundryops-old.parquet"
+    file.write_bytes(b"x")
+    for one in (old, foreign, file):
+        os.utime(one, (then, then))
+    assert (await kept.orphans().scratch()).total() == 2
+    assert (old.exists() or file.exists(), young.exists(), foreign.exists()) == (False, True, True)
