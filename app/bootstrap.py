@@ -25,6 +25,8 @@ from app.search.retrieval import OpenSearchCandidateIndex
 from app.services.activation import ActivationService
 from app.services.audit import AuditService
 from app.services.batches import BatchService
+from app.services.calibration import CalibrationService
+from app.services.calibrations import Calibrations
 from app.services.credits import CreditService
 from app.services.datasets import DatasetService
 from app.services.decisions import DecisionLog
@@ -33,6 +35,7 @@ from app.services.index_verify import Verifier
 from app.services.job_charges import JobCharges
 from app.services.jobs import JobService
 from app.services.keys import KeyService
+from app.services.labels import LabelService
 from app.services.learned import LearnedCache
 from app.services.lifetimes import Lifetimes
 from app.services.limits import LimitService
@@ -84,6 +87,9 @@ class Services:
     pulse: PulseService
     learned: LearnedCache
     standing_decisions: StandingDecisions
+    labels: LabelService
+    calibrations: Calibrations
+    calibration: CalibrationService
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
         await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
@@ -136,12 +142,20 @@ async def build(settings: Settings) -> Services:
     )
     batches = BatchService(match, jobs, decisions)
     activation = ActivationService(db, store, datasets, jobs, Verifier(index), settings)
+    labels = LabelService(db)
+    calibrations = Calibrations(db, learned)
+    calibration = CalibrationService(match, labels, calibrations, jobs)
     keys = KeyService(db, server_secret)
     upload_rules = UploadRules(settings.upload_limit_bytes, settings.upload_url_lifetime_s, settings.upload_kept_s)
     uploads = UploadService(db, store, UploadUrls(server_secret), upload_rules)
     reader_limits = ReaderLimits(unpacked_bytes=settings.unpacked_limit_bytes)
     file_appends = FileAppendService(db, store, uploads, jobs, reader_limits)
-    handlers = {"activate": activation.run, "match_batch": batches.run, "append": file_appends.run}
+    handlers = {
+        "activate": activation.run,
+        "match_batch": batches.run,
+        "append": file_appends.run,
+        "calibrate": calibration.run,
+    }
     runner = JobRunner(jobs, queue, handlers)
     return Services(
         settings=settings,
@@ -171,6 +185,9 @@ async def build(settings: Settings) -> Services:
         pulse=PulseService(db, queue),
         learned=learned,
         standing_decisions=StandingDecisions(db, match, learned),
+        labels=labels,
+        calibrations=calibrations,
+        calibration=calibration,
     )
 
 

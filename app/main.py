@@ -16,6 +16,7 @@ from app.api import (
     docs_ui,
     health,
     jobs,
+    labels,
     match,
     standing_decisions,
     uploads,
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Edge:
     v2 = APIRouter(prefix="/api/v2")
     for router in (
         datasets.router,
+        labels.router,
         match.router,
         jobs.router,
         uploads.router,
@@ -69,6 +71,7 @@ def create_app(settings: Settings | None = None) -> Edge:
         "/match/explain": chosen.record_body_limit_bytes,
         "/match/batch": chosen.batch_body_limit_bytes,
         "/append": chosen.append_body_limit_bytes,
+        "/labels": chosen.batch_body_limit_bytes,
     }
     https = (chosen.public_base_url or "").startswith("https://")
     hosts = frozenset(host.lower() for host in chosen.allowed_hosts)

@@ -83,6 +83,8 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "job_id": ("The job.", f"job_{ULID}"),
     "storage_key": ("The upload, as `presign` named it.", f"sk_{ULID}"),
     "delivery_id": ("The webhook delivery.", f"whd_{ULID}"),
+    "label_id": ("The label.", f"lbl_{ULID}"),
+    "calibration_id": ("The calibration.", f"cal_{ULID}"),
     "decision_id": ("The standing decision.", f"std_{ULID}"),
     "decision": ("Only decisions of this kind.", "review"),
     "record_hash": ("Only decisions on records equal to the one that has this hash.", None),

@@ -106,9 +106,14 @@ def score(comparison: Comparison, model: ScoreModel, rows: int, decided: Mapping
     return combine(slots.reshape(len(comparison.slots), comparison.candidates), model, rows, decided)
 
 
+def prior_of(model: ScoreModel, rows: int) -> float:
+    """The prior (nats) against a snapshot of `rows` records."""
+    return model.prior - model.prior_per_doubling * math.log2(max(rows, _LEAST_ROWS))
+
+
 def combine(slots: Floats, model: ScoreModel, rows: int, decided: Mapping[int, bool] | None = None) -> Scores:
     """From what each slot adds for each candidate, (slots, candidates) in nats, to shared out and calibrated scores."""
-    prior = model.prior - model.prior_per_doubling * math.log2(max(rows, _LEAST_ROWS))
+    prior = prior_of(model, rows)
     own = prior + slots.sum(axis=0)
     standing = np.zeros(len(own))
     for candidate, same in (decided or {}).items():

@@ -51,7 +51,7 @@ class MatchService:
         call = MatchCall.of(await self._targets.resolve(organisation_id, snapshot_id, dataset_id), options)
         with stage("prepare"):
             asked = read_record(record, call)
-        [answer] = _answers(call, await self._rank(call, [asked]))
+        [answer] = _answers(call, await self.rank(call, [asked]))
         return answer
 
     async def match_all(
@@ -80,10 +80,11 @@ class MatchService:
             with stage("prepare"):
                 read = [_read_or_error(record, call) for record in records]
             asked = [one for one in read if isinstance(one, Asked)]
-            answers = iter(_answers(call, await self._rank(call, asked)))
+            answers = iter(_answers(call, await self.rank(call, asked)))
         return [next(answers) if isinstance(one, Asked) else one for one in read]
 
-    async def _rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
+    async def rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
+        """Each record's candidates, compared and scored."""
         found = await self._retrieve(call, [one.query for one in asked])
         with stage("rerank"):
             return [ranked_of(call, one, candidates) for one, candidates in zip(asked, found, strict=True)]

@@ -1,0 +1,119 @@
+"""Refits a shipped model to labelled pairs of one dataset: few parameters, strongly held to what was shipped.
+
+Each labelled pair is one observation of the published probability: with a record's candidates c at log-odds
+l_c = prior + shift + sum over kinds k of scale_k * evidence_kc, the pair's is z = l_c - ln(1 + sum over the others of e^l),
+and P = sigmoid(offset + slope * C(z)) with the shipped calibrator C. What is maximised is the likelihood of the labels times
+normal priors around the shipped model (shift 0, scales 1, offset 0, slope 1), by damped Gauss-Newton steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.matching.adapting import Adaptation, adapted
+from app.matching.score import ScoreModel, combine, prior_of
+
+Floats = npt.NDArray[np.float64]
+
+_SHIFT_SD = 1.5
+_SCALE_SD = 0.2
+_OFFSET_SD = 0.7
+_SLOPE_SD = 0.2
+"""How far each may go from what was shipped: fifty labels move the prior, and hardly a weight."""
+_LEAST_SCALE, _LEAST_SLOPE = 0.05, 0.2
+_STEPS = 30
+_ENOUGH = 1e-7
+_LARGEST_NATS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRecord:
+    """A record's candidates under the shipped model, and of some whether they are its entity.
+
+    `evidence` is (kinds, candidates) in nats, `labels` by position of a candidate.
+    """
+
+    evidence: Floats
+    labels: Mapping[int, bool]
+
+
+def fit(records: Sequence[LabelledRecord], kinds: Sequence[str], model: ScoreModel, rows: int) -> Adaptation:
+    """The adaptation that explains the labels best; the shipped model itself where there are none."""
+    start = np.r_[0.0, np.ones(len(kinds)), 0.0, 1.0]
+    precision = np.r_[_SHIFT_SD, np.full(len(kinds), _SCALE_SD), _OFFSET_SD, _SLOPE_SD] ** -2.0
+    least = np.r_[-np.inf, np.full(len(kinds), _LEAST_SCALE), -np.inf, _LEAST_SLOPE]
+    prior = prior_of(model, rows)
+    found, damping = start, 1e-3
+    loss, gradient, curvature = _objective(records, found, start, precision, model, prior)
+    for _ in range(_STEPS):
+        step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
+        tried = np.maximum(found - step, least)
+        better = _objective(records, tried, start, precision, model, prior)
+        if better[0] > loss:
+            damping *= 8.0
+            continue
+        gained = loss - better[0]
+        found, (loss, gradient, curvature), damping = tried, better, max(damping / 4.0, 1e-6)
+        if gained < _ENOUGH:
+            break
+    scales = {kind: round(float(scale), 4) for kind, scale in zip(kinds, found[1:-2], strict=True)}
+    return Adaptation(round(float(found[0]), 4), scales, round(float(found[-2]), 4), round(float(found[-1]), 4))
+
+
+def _objective(
+    records: Sequence[LabelledRecord],
+    parameters: Floats,
+    start: Floats,
+    precision: Floats,
+    model: ScoreModel,
+    prior: float,
+) -> tuple[float, Floats, Floats]:
+    """Minus the log posterior, its gradient and its Gauss-Newton curvature."""
+    away = parameters - start
+    loss = 0.5 * float(precision @ away**2)
+    gradient, curvature = precision * away, np.diag(precision)
+    for record in records:
+        at = np.fromiter(record.labels, np.int64, len(record.labels))
+        right = np.fromiter(record.labels.values(), np.float64, len(at))
+        log_odds, slopes = _log_odds(record.evidence, at, parameters, model, prior)
+        loss += float((np.logaddexp(0.0, log_odds) - right * log_odds).sum())
+        probability = 1.0 / (1.0 + np.exp(-log_odds))
+        gradient = gradient + slopes.T @ (probability - right)
+        curvature = curvature + (slopes.T * (probability * (1.0 - probability))) @ slopes
+    return loss, gradient, curvature
+
+
+def _log_odds(
+    evidence: Floats, at: npt.NDArray[np.int64], parameters: Floats, model: ScoreModel, prior: float
+) -> tuple[Floats, Floats]:
+    """Calibrated log-odds of the labelled candidates, (labels,), and their derivatives, (labels, parameters)."""
+    shift, scales, offset, slope = parameters[0], parameters[1:-2], parameters[-2], parameters[-1]
+    own = np.clip(prior + shift + scales @ evidence, -_LARGEST_NATS, _LARGEST_NATS)
+    odds = np.exp(own)
+    others = np.tile(odds, (len(at), 1))
+    others[np.arange(len(at)), at] = 0.0
+    total = 1.0 + others.sum(axis=1)
+    z = own[at] - model.competition * np.log(total)
+    of_own = -model.competition * others / total[:, None]
+    of_own[np.arange(len(at)), at] = 1.0
+    calibrated = model.calibrator(z)
+    steepness = (model.calibrator(z + 1e-4) - model.calibrator(z - 1e-4)) / 2e-4
+    through = slope * steepness[:, None]
+    slopes = np.column_stack(
+        [through[:, 0] * of_own.sum(axis=1), through * (of_own @ evidence.T), np.ones(len(at)), calibrated]
+    )
+    return offset + slope * calibrated, slopes
+
+
+def scores(
+    records: Sequence[LabelledRecord], kinds: Sequence[str], model: ScoreModel, adaptation: Adaptation, rows: int
+) -> Floats:
+    """The published score of every labelled pair under an adaptation, in the records' order; the product's own arithmetic."""
+    changed = adapted(model, adaptation, model.name)
+    scales = np.array([adaptation.scales.get(kind, 1.0) for kind in kinds])
+    found = [combine(record.evidence * scales[:, None], changed, rows).score[list(record.labels)] for record in records]
+    return np.concatenate(found) if found else np.zeros(0)
