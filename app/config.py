@@ -14,7 +14,7 @@ _DEVELOPMENT_SECRET = "development-only-secret"  # noqa: S105 - refused in produ
 class Settings(BaseSettings):
     """One field, one environment variable: `FOUNDRYOPS_` + the name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="FOUNDRYOPS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FOUNDRYOPS_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     environment: Annotated[
         Literal["development", "production"], Field(description="production refuses development defaults")
@@ -40,10 +40,10 @@ class Settings(BaseSettings):
     trace_ratio: Annotated[float, Field(ge=0, le=1, description="share of the traces begun here that are kept")] = 1.0
 
     database_url: Annotated[
-        str, Field(description="SQLAlchemy URL: sqlite+aiosqlite:///… or postgresql+psycopg://…")
+        str, Field(repr=False, description="SQLAlchemy URL: sqlite+aiosqlite:///… or postgresql+psycopg://…")
     ] = "sqlite+aiosqlite:///var/foundryops.db"
-    redis_url: Annotated[str, Field(description="Redis or Valkey")] = "redis://127.0.0.1:6379/0"
-    opensearch_url: Annotated[str, Field(description="OpenSearch ≥ 3.8")] = "http://127.0.0.1:9200"
+    redis_url: Annotated[str, Field(repr=False, description="Redis or Valkey")] = "redis://127.0.0.1:6379/0"
+    opensearch_url: Annotated[str, Field(repr=False, description="OpenSearch ≥ 3.8")] = "http://127.0.0.1:9200"
     opensearch_username: Annotated[str | None, Field(description="basic authentication")] = None
     opensearch_password: Annotated[SecretStr | None, Field(description="basic authentication")] = None
     opensearch_ca_file: Annotated[Path | None, Field(description="CA bundle for https; the system's when unset")] = None
@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     build_processes: Annotated[int, Field(description="processes that normalise and bulk-index during activation")] = 2
 
     store_dir: Annotated[Path, Field(description="folder of the local file store")] = Path("var/files")
-    store_url: Annotated[str | None, Field(description="s3://bucket/prefix; the local folder when unset")] = None
+    store_url: Annotated[
+        str | None, Field(repr=False, description="s3://bucket/prefix; the local folder when unset")
+    ] = None
     cache_dir: Annotated[Path, Field(description="local copies of index bundles when the store is remote")] = Path(
         "var/cache"
     )

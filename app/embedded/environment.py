@@ -19,4 +19,5 @@ def part_environment(settings: Settings, folder: StackFolder, opensearch_url: st
     }
     chosen = {name: value for name, value in places.items() if name not in settings.model_fields_set}
     chosen |= {"var_dir": str(folder.root), "opensearch_url": opensearch_url, "redis_url": redis_url}
-    return {**os.environ, **{f"FOUNDRYOPS_{name.upper()}": value for name, value in chosen.items()}}
+    shared = {"PROMETHEUS_MULTIPROC_DIR": str(folder.metrics)}  # so that the API's /metrics speaks for the workers too
+    return {**shared, **os.environ, **{f"FOUNDRYOPS_{name.upper()}": value for name, value in chosen.items()}}

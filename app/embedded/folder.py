@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +35,7 @@ class StackFolder:
         self.logs = self.root / "logs"
         self.opensearch = self.root / "opensearch"
         self.valkey = self.root / "valkey"
+        self.metrics = self.root / "metrics"
         self.connection_file = self.root / "connection.json"
         self._secret_file = self.root / "secret"
         self._lock_file = self.root / "supervisor.lock"
@@ -83,6 +85,11 @@ class StackFolder:
         if len(text) < _SECRET_BYTES:
             raise StackError(f"{self._secret_file} is damaged: remove it (all API keys must then be made anew)")
         return text
+
+    def empty_metrics(self) -> None:
+        """Processes of an earlier start left their counts; a counter begins at nought with its stack."""
+        shutil.rmtree(self.metrics, ignore_errors=True)
+        self.metrics.mkdir()
 
     def read_connection(self) -> dict[str, Any]:
         """What `connection.json` says; empty if there is none or it cannot be read."""

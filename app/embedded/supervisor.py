@@ -68,6 +68,7 @@ class Supervisor:
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, _WAKE)
         known = self.plan.folder.read_connection()
         self._connection = {name: known[name] for name in ("api_key", "organisation_id") if name in known}
+        self.plan.folder.empty_metrics()
         self._connection["started_at"] = datetime.now(UTC).isoformat()
         try:
             self._start()

@@ -6,9 +6,12 @@ Labels are bounded: a route is its template, a method or kind is one that we kno
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
+import psutil
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 _FAST_S = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _SLOW_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600)
@@ -79,6 +82,7 @@ RETENTION_LAST_RUN = Gauge(
     "foundryops_retention_last_run_timestamp_seconds", "When retention last ended", multiprocess_mode="max"
 )
 
+_PID = re.compile(r"_(\d+)\.db$")
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client's own variable: processes that share it are scraped as one."""
 
@@ -87,9 +91,18 @@ def exposition() -> bytes:
     """All metrics in Prometheus' text format: this process's, or of all that share the multiprocess folder."""
     if _MULTIPROCESS_FOLDER not in os.environ:
         return generate_latest(REGISTRY)
+    _forget_the_dead(Path(os.environ[_MULTIPROCESS_FOLDER]))
     shared = CollectorRegistry()
     MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
     return generate_latest(shared)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """What a process that has ended counted stays; what it said of itself while it lived does not."""
+    pids = {int(found[1]) for file in folder.glob("gauge_live*.db") if (found := _PID.search(file.name))}
+    for pid in pids:
+        if not psutil.pid_exists(pid):
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 
 
 def serve(port: int, host: str) -> None:

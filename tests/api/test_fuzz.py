@@ -34,7 +34,7 @@ from tests.api.conftest import COMPANIES, SCHEMA
 
 T = TypeVar("T")
 
-EXAMPLES = int(os.environ.get("FOUNDRYOPS_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("FOUNDRYOPS_FUZZ_EXAMPLES", "6"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -76,6 +76,7 @@ class Server(threading.Thread):
     def stop(self) -> None:
         self._server.should_exit = True
         self.join(_STARTS_IN_S)
+        self._loop.close()
 
     def furnish(self) -> None:
         """An organisation with an active dataset and a finished job, so that generated requests find something."""
