@@ -31,6 +31,7 @@ from app.services.credits import CreditService
 from app.services.datasets import DatasetService
 from app.services.decisions import DecisionLog
 from app.services.file_append import FileAppendService
+from app.services.idempotency import IdempotencyService
 from app.services.index_verify import Verifier
 from app.services.job_charges import JobCharges
 from app.services.jobs import JobService
@@ -66,6 +67,7 @@ class Services:
     queue: ArqQueue
     keys: KeyService
     audit: AuditService
+    idempotency: IdempotencyService
     datasets: DatasetService
     jobs: JobService
     match: MatchService
@@ -164,6 +166,7 @@ async def build(settings: Settings) -> Services:
         queue=queue,
         keys=keys,
         audit=AuditService(db),
+        idempotency=IdempotencyService(db, server_secret),
         datasets=datasets,
         jobs=jobs,
         match=match,

@@ -17,7 +17,9 @@ FoundryOpsError
 │   └── UploadNotFound
 ├── Conflict                  the state does not allow it
 │   ├── SnapshotNotActive
-│   └── JobNotReady
+│   ├── JobNotReady
+│   └── IdempotencyInProgress
+├── IdempotencyKeyReused      the key came with another request before
 ├── ArtifactExpired           it existed, its lifetime is over
 ├── StorageFull               no space left for what must be kept
 ├── Unavailable               a part that the service needs does not answer; ask again
@@ -118,6 +120,16 @@ class SnapshotNotActive(Conflict):
 
 class JobNotReady(Conflict):
     code = "JOB_NOT_READY"
+
+
+class IdempotencyInProgress(Conflict):
+    """Raise with `retry_after_s`."""
+
+    code = "IDEMPOTENCY_IN_PROGRESS"
+
+
+class IdempotencyKeyReused(FoundryOpsError):
+    code = "IDEMPOTENCY_KEY_REUSED"
 
 
 class ArtifactExpired(FoundryOpsError):

@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
+from app.api import idempotency
 from app.api.admission import admit
 from app.bootstrap import Services
 from app.errors import Forbidden, Unauthorized
@@ -47,6 +48,7 @@ def caller(scope: str) -> Any:
         if scope not in principal.scopes:
             raise Forbidden(f"This key lacks the scope {scope!r}.", scope=scope)
         act_as(principal.key_id)
+        await idempotency.claim(request, services, principal.organisation_id)
         return principal
 
     return Security(authenticate, scopes=[scope])
@@ -62,11 +64,22 @@ class OrjsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
+    """Reads bodies by the letter, and takes idempotency keys on every POST."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if "POST" in options.get("methods", ()):
+            extra = options.get("openapi_extra") or {}
+            options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), *idempotency.PARAMETERS]}
+        super().__init__(path, endpoint, **options)
+
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            return await handler(OrjsonRequest(request.scope, request.receive))
+            ours = OrjsonRequest(request.scope, request.receive)
+            if idempotency.wants(ours):
+                return await idempotency.answer(ours, handler)
+            return await handler(ours)
 
         return handle
 

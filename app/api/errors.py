@@ -30,6 +30,7 @@ STATUS: dict[type[errors.FoundryOpsError], int] = {
     errors.RateLimited: 429,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.IdempotencyKeyReused: 422,
     errors.ArtifactExpired: 410,
     errors.StorageFull: 507,
     errors.Unavailable: 503,
@@ -79,6 +80,8 @@ def error_response(exc: errors.FoundryOpsError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(exc, errors.Unavailable):
         headers["Retry-After"] = str(exc.retry_after_s)
+    if isinstance(exc, errors.IdempotencyInProgress):
+        headers["Retry-After"] = str(exc.details["retry_after_s"])
     if isinstance(exc, errors.RateLimited):
         headers |= {name: str(exc.details[detail]) for name, detail in _LIMIT_HEADERS.items()}
     if isinstance(exc, errors.Unauthorized):

@@ -36,6 +36,15 @@ _ALWAYS = (
     (503, "SEARCH_UNAVAILABLE"),
 )
 _WITH_BODY = ((400, "INVALID_REQUEST"), (413, "PAYLOAD_TOO_LARGE"), (415, "UNSUPPORTED_MEDIA_TYPE"))
+_WITH_IDEMPOTENCY_KEY = (
+    (400, "INVALID_REQUEST"),
+    (409, "IDEMPOTENCY_IN_PROGRESS"),
+    (422, "IDEMPOTENCY_KEY_REUSED"),
+)
+_WITH_IDEMPOTENCY_HEADERS = {
+    **dict.fromkeys(("200", "201", "202"), ("Idempotency-Replayed",)),
+    "409": ("Retry-After",),
+}
 _HEADERS_OF_STATUS = {
     "201": ("Location",),
     "202": ("Location", "Retry-After"),
@@ -121,6 +130,8 @@ def finish(document: JSON) -> None:
             _add_headers(status, answer)
             if status != "401" and not path.startswith(_OPEN_PREFIXES):
                 _add_named(answer, _OF_AUTHENTICATED)
+            if _takes_idempotency_keys(operation):
+                _add_named(answer, _WITH_IDEMPOTENCY_HEADERS.get(status, ()))
     _share_errors(document)
     names = [*TAGS, *sorted(used - TAGS.keys())]
     document["tags"] = [{"name": name} | ({"description": TAGS[name]} if name in TAGS else {}) for name in names]
@@ -176,6 +187,8 @@ def _expected(path: str, operation: JSON) -> Iterable[tuple[int, str]]:
         yield 422, "INVALID_SCHEMA"
     if any(parameter["name"] == "cursor" for parameter in parameters):
         yield 400, "INVALID_REQUEST"
+    if _takes_idempotency_keys(operation):
+        yield from _WITH_IDEMPOTENCY_KEY
     for parameter in parameters:
         if parameter["in"] == "path":
             yield 404, NOT_FOUND_CODES.get(parameter["name"], "NOT_FOUND")
@@ -189,6 +202,10 @@ def _add_named(answer: JSON, names: Iterable[str]) -> None:
     headers = answer.setdefault("headers", {})
     for name in names:
         headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+
+
+def _takes_idempotency_keys(operation: JSON) -> bool:
+    return any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
 
 
 def _error(status: int, codes: Iterable[str]) -> JSON:

@@ -50,6 +50,14 @@ ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
         {"snapshot_id": f"dss_{ULID}"},
     ),
     "JOB_NOT_READY": (f"Job job_{ULID} is running; poll it until it is completed.", {"status": "running"}),
+    "IDEMPOTENCY_IN_PROGRESS": (
+        "A request with this idempotency key is being answered; ask again for its answer.",
+        {"retry_after_s": 1},
+    ),
+    "IDEMPOTENCY_KEY_REUSED": (
+        "This idempotency key was used for another request; take a new key for each request.",
+        {"field": "Idempotency-Key"},
+    ),
     "ARTIFACT_EXPIRED": ("The result was kept for 24 hours and is gone.", {}),
     "UNSUPPORTED_MEDIA_TYPE": ("Send the body as it is: Content-Encoding 'gzip' is not accepted here.", {}),
     "UNREADABLE_FILE": ("The file is a ZIP archive or an Excel workbook; save the sheet as CSV.", {"byte": 0}),
@@ -88,6 +96,11 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "decision_id": ("The standing decision.", f"std_{ULID}"),
     "decision": ("Only decisions of this kind.", "review"),
     "record_hash": ("Only decisions on records equal to the one that has this hash.", None),
+    "Idempotency-Key": (
+        "Makes it safe to send the request again: for 24 hours the same key with the same body gets the same answer.",
+        "5f0c3f0e-2c8f-4c55-9d0b-7f1a2f9f6c11",
+    ),
+    "X-Idempotency-Key": ("The same as `Idempotency-Key`, for clients that cannot send that.", None),
     "limit": ("How many to answer with at most.", 100),
     "cursor": ("The `next_cursor` of the page before; a list that is asked without it begins at the newest.", None),
 }
@@ -111,6 +124,11 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The caller's `X-Correlation-Id`, or a new one.",
         "schema": {"type": "string"},
         "example": "7c3b1d1e-6d0f-4d9a-9a55-0d5c4d1b2f10",
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` when this is the stored answer to an earlier request with the same idempotency key.",
+        "schema": {"type": "string"},
+        "example": "true",
     },
     "WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}, "example": "Bearer"},
     "X-RateLimit-Limit": {

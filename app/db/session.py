@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,18 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.db.unit import TrackingSession, Unit
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 15_000
 
 
 class Database:
-    """One per process; `begin` is the only way to a session, so every use case is one transaction."""
+    """One per process; `begin` is the only way to a session.
+
+    A `begin` block is a transaction of its own. Inside `unit_of_work`, which the API opens for a POST with an idempotency key,
+    the first block that writes stays open instead, later ones join it, and all is committed with the stored answer.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -30,13 +36,30 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
             _tame_sqlite(self.engine)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=TrackingSession)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncSession]:
-        """A session in a transaction: commits at the end, rolls back when the block raises."""
-        async with self._sessions() as session, session.begin():
-            yield session
+    async def begin(self, *, apart: bool = False) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction: commits at the end, rolls back when the block raises.
+
+        `apart`: commits by itself in a unit of work too, unless that has effects already; for what may be kept though the
+        request fails, and before long work, because SQLite has one writer at a time.
+        """
+        unit = Unit.of_this_task()
+        if unit is None or (apart and unit.session is None):
+            async with self._sessions() as session, session.begin():
+                yield session
+        else:
+            async with unit.transaction(self._sessions) as session:
+                yield session
+
+    async def after_commit(self, call: Callable[[], Awaitable[object]]) -> None:
+        """Calls once what was written is committed: now, or at the end of the unit of work."""
+        unit = Unit.of_this_task()
+        if unit is None or unit.session is None:
+            await call()
+        else:
+            unit.after.append(call)
 
     async def migrate(self) -> None:
         """Brings the schema to the newest revision; safe to call at every start."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,5 +14,5 @@ from app.db.models import Base
 async def insert_if_absent(session: AsyncSession, model: type[Base], **values: Any) -> bool:
     """True when the row was inserted, False when its key was taken; waits for a concurrent insert of the same key."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    done = await session.execute(dialect.insert(model).values(**values).on_conflict_do_nothing())
-    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
+    inserted = dialect.insert(model).values(**values).on_conflict_do_nothing().returning(literal(True))
+    return (await session.scalar(inserted)) is not None

@@ -108,7 +108,7 @@ class DatasetService:
     async def _add_snapshot(self, dataset: Dataset, taken: Ingested) -> dict[str, Any]:
         snapshot_id = new_id(Prefix.SNAPSHOT)
         folder = snapshot_folder(dataset.organisation_id, dataset.id, snapshot_id)
-        async with self._db.begin() as session:
+        async with self._db.begin(apart=True) as session:
             first = await take_numbers(session, dataset.id, taken.accepted)
         part = await self._write_part(folder, dataset, taken, first)
         if taken.rejects:

@@ -97,11 +97,14 @@ class JobService:
             session.add(row)
             await self._charges.accept(session, row)
             await audit.record(session, organisation_id, "job.create", row.id, details)
-        try:
-            await self._queue.wake(row.id, kind)
-        except QueueUnavailable:
-            log.warning("queue_unavailable", job_id=row.id)
+        await self._db.after_commit(lambda: self._wake(row.id, kind))
         return _answer(row)
+
+    async def _wake(self, job_id: str, kind: str) -> None:
+        try:
+            await self._queue.wake(job_id, kind)
+        except QueueUnavailable:
+            log.warning("queue_unavailable", job_id=job_id)
 
     async def get(self, organisation_id: str, job_id: str) -> dict[str, Any]:
         return _answer(await self._find(organisation_id, job_id))

@@ -190,7 +190,7 @@ class Meter:
         """
         written = tab.begin_write(may_end=needed is None)
         try:
-            async with self._db.begin() as session:
+            async with self._db.begin(apart=True) as session:
                 account = await Account.lock(session, organisation_id)
                 hold = await self._hold(account, tab)
                 uncovered = 0

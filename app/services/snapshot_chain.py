@@ -22,6 +22,10 @@ REJECTS = "rejects.ndjson.gz"
 _MANIFEST = "manifest.json"
 
 
+class _Overtaken(Exception):
+    """The head moved between reading and moving it; raised, so that its transaction ends without an effect."""
+
+
 class SnapshotChain:
     """Adds snapshots and reads what they are made of; files are written before the rows that name them."""
 
@@ -31,8 +35,11 @@ class SnapshotChain:
 
     async def add(self, dataset: Dataset, snapshot_id: str, part: Part | None, dq: dict[str, Any]) -> None:
         """Makes a snapshot of the head and the part, and moves the head on; raises DatasetNotFound when it is deleted."""
-        while not await self._link(dataset, snapshot_id, part, dq):
-            pass
+        while True:
+            try:
+                return await self._link(dataset, snapshot_id, part, dq)
+            except _Overtaken:
+                continue
 
     async def find(self, snapshot_id: str) -> Snapshot | None:
         async with self._db.begin() as session:
@@ -46,8 +53,8 @@ class SnapshotChain:
         except NotFound as exc:
             raise SnapshotNotFound(f"Snapshot {snapshot_id} has no files.", snapshot_id=snapshot_id) from exc
 
-    async def _link(self, dataset: Dataset, snapshot_id: str, part: Part | None, dq: dict[str, Any]) -> bool:
-        """False when another append was faster and it must be tried again."""
+    async def _link(self, dataset: Dataset, snapshot_id: str, part: Part | None, dq: dict[str, Any]) -> None:
+        """Raises _Overtaken when another append was faster and it must be tried again."""
         folder = snapshot_folder(dataset.organisation_id, dataset.id, snapshot_id)
         async with self._db.begin() as session:
             head = (await find_dataset(session, dataset.organisation_id, dataset.id)).head_snapshot_id
@@ -59,7 +66,7 @@ class SnapshotChain:
                 update(Dataset).where(Dataset.id == dataset.id, same).values(head_snapshot_id=snapshot_id)
             )
             if moved.rowcount != 1:  # type: ignore[attr-defined]
-                return False
+                raise _Overtaken
             session.add(
                 Snapshot(
                     id=snapshot_id,
@@ -74,7 +81,6 @@ class SnapshotChain:
             counts = {name: dq[name] for name in ("accepted", "rejected")}
             details = {"snapshot_id": snapshot_id, "parent_id": head, **counts}
             await audit.record(session, dataset.organisation_id, "dataset.append", dataset.id, details)
-        return True
 
     async def _manifest(self, dataset: Dataset, snapshot_id: str, head: str | None, part: Part | None) -> Manifest:
         parts: tuple[Part, ...] = ()

@@ -44,6 +44,8 @@ def test_codes_are_of_the_contract() -> None:
         "SNAPSHOT_NOT_ACTIVE": 409,
         "CONFLICT": 409,
         "JOB_NOT_READY": 409,
+        "IDEMPOTENCY_IN_PROGRESS": 409,
+        "IDEMPOTENCY_KEY_REUSED": 422,
         "ARTIFACT_EXPIRED": 410,
         "SEARCH_UNAVAILABLE": 503,
         "QUEUE_UNAVAILABLE": 503,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
-from app.db import audit_models, billing_models, learned_models, upload_models, webhook_models  # noqa: F401 - their tables belong to the metadata
+import app.db
 from app.db.models import Base
+
+for module in pkgutil.iter_modules(app.db.__path__, "app.db."):
+    if module.name.endswith("_models"):
+        importlib.import_module(module.name)  # its tables belong to the metadata
 
 url = make_url(context.config.attributes["url"])
 if url.get_backend_name() == "sqlite":
