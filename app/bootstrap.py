@@ -12,6 +12,7 @@ from app.config import Settings
 from app.db.indices import IndexRepository
 from app.db.learned import LearnedRepository
 from app.db.session import Database
+from app.db.steps import StepKind, StepRepository
 from app.files.blocks import ReaderLimits
 from app.files.store import LocalFileStore
 from app.limits.valkey import SharedValkey
@@ -31,6 +32,12 @@ from app.services.credits import CreditService
 from app.services.datasets import DatasetService
 from app.services.decisions import DecisionLog
 from app.services.file_append import FileAppendService
+from app.services.file_jobs.assembly import Assembler
+from app.services.file_jobs.chunks import ChunkMatcher
+from app.services.file_jobs.cleaning import Cleaner
+from app.services.file_jobs.lane import FileLane
+from app.services.file_jobs.plan import Planner, PlanRules
+from app.services.file_jobs.service import FileJobService
 from app.services.idempotency import IdempotencyService
 from app.services.index_verify import Verifier
 from app.services.job_charges import JobCharges
@@ -92,6 +99,8 @@ class Services:
     labels: LabelService
     calibrations: Calibrations
     calibration: CalibrationService
+    files: FileJobService
+    lane: FileLane
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
         await self.activation.drop(await self.datasets.delete(organisation_id, dataset_id))
@@ -159,6 +168,14 @@ async def build(settings: Settings) -> Services:
         "calibrate": calibration.run,
     }
     runner = JobRunner(jobs, queue, handlers)
+    files = FileJobService(match, jobs, uploads, store)
+    steps = StepRepository(db)
+    doers = {
+        StepKind.PLAN: Planner(steps, jobs, store, uploads, PlanRules(reader_limits, settings.file_chunk_rows)).run,
+        StepKind.CHUNK: ChunkMatcher(steps, store, match, decisions).run,
+        StepKind.ASSEMBLE: Assembler(steps, store, jobs, settings.cache_dir / "assembly").run,
+    }
+    lane = FileLane(steps, jobs, Cleaner(steps, store), doers, settings.file_patience_s)
     return Services(
         settings=settings,
         db=db,
@@ -191,6 +208,8 @@ async def build(settings: Settings) -> Services:
         labels=labels,
         calibrations=calibrations,
         calibration=calibration,
+        files=files,
+        lane=lane,
     )
 
 

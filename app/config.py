@@ -130,6 +130,10 @@ class Settings(BaseSettings):
     record_body_limit_bytes: Annotated[int, Field(description="match/record")] = 128 * 1024
     batch_body_limit_bytes: Annotated[int, Field(description="match/batch")] = 512 * 1024
     append_body_limit_bytes: Annotated[int, Field(description="datasets/append")] = 10 * 1024 * 1024
+    file_chunk_rows: Annotated[int, Field(description="rows of a file that are matched, and retried, together")] = 1_000
+    file_patience_s: Annotated[
+        float, Field(description="how long a file job waits for an engine or a disk before it fails")
+    ] = 3_600.0
     batch_limit_records: Annotated[int, Field(description="match/batch")] = 100
     append_limit_records: Annotated[int, Field(description="datasets/append, inline")] = 10_000
 

@@ -36,6 +36,10 @@ class CandidateIndex(Protocol):
     ) -> list[list[Retrieved]]: ...
 
 
+FILE_KINDS = frozenset({"match_files", "match_delta"})
+"""Jobs that any number of workers do together, in steps that `app.db.steps` leases; all others are one worker's."""
+
+
 class JobQueue(Protocol):
     """Wakes a worker; SQL stays the record of account. Raises QueueUnavailable."""
 
@@ -71,3 +75,13 @@ class FileStore(Protocol):
     async def delete(self, key: str) -> None: ...
     async def delete_prefix(self, prefix: str) -> None: ...
     async def list_files(self, prefix: str = "") -> list[StoredFile]: ...
+
+
+class Uploads(Protocol):
+    """Files that callers have sent, by `sk_…` key. Raises UploadNotFound, Conflict, ArtifactExpired, InvalidSchema."""
+
+    async def check(self, organisation_id: str, storage_key: str, purpose: str) -> object:
+        """Raises what is wrong with an upload before a job is made of it."""
+
+    async def local_path(self, organisation_id: str, storage_key: str, purpose: str) -> Path:
+        """Where this machine can read the file."""

@@ -10,6 +10,7 @@ from arq.constants import health_check_key_suffix
 from redis.exceptions import RedisError
 
 from app.errors import QueueUnavailable
+from app.ports import FILE_KINDS
 
 QUEUE_NAME = "foundryops:jobs"
 _CONNECT_TIMEOUT_S = 2
@@ -37,7 +38,8 @@ class ArqQueue:
         """
         try:
             pool = await self._connected()
-            await pool.enqueue_job("run_job", job_id, _job_id=f"{job_id}:{attempt}", _queue_name=QUEUE_NAME)
+            task = "wake_lanes" if kind in FILE_KINDS else "run_job"
+            await pool.enqueue_job(task, job_id, _job_id=f"{job_id}:{attempt}", _queue_name=QUEUE_NAME)
         except (RedisError, OSError, TimeoutError) as exc:
             raise QueueUnavailable(
                 "The job queue does not answer; the job is kept and starts when it is back."

@@ -34,6 +34,7 @@ def make_settings(running_engines: Engines) -> Callable[[Path], Settings]:
             var_dir=folder,
             database_url=f"sqlite+aiosqlite:///{folder}/foundryops.db",
             store_dir=folder / "files",
+            cache_dir=folder / "cache",
             opensearch_url=running_engines.opensearch_url,
             redis_url=running_engines.redis_url,
             index_prefix=f"t{secrets.token_hex(4)}",

@@ -19,7 +19,7 @@ from app.config import Settings
 from app.observability.metrics import serve
 from app.observability.tracing import start_tracing, stop_tracing
 from app.queue import QUEUE_NAME, redis_settings
-from workers.tasks import retain, run_job, sweep
+from workers.tasks import retain, run_job, sweep, wake_lanes
 
 _JOB_TIMEOUT_S = 6 * 3600
 _POLL_DELAY_S = 0.1
@@ -42,11 +42,14 @@ async def _start(context: dict[str, Any]) -> None:
     services = await build(settings)
     await services.repair()
     context["services"] = services
-    context["courier"] = asyncio.create_task(services.courier.run())
+    context["loops"] = [asyncio.create_task(loop.run()) for loop in (services.lane, services.courier)]
 
 
 async def _stop(context: dict[str, Any]) -> None:
-    context["courier"].cancel()
+    """The lane gives its step back, so that another worker has it at once."""
+    for loop in context["loops"]:
+        loop.cancel()
+    await asyncio.wait(context["loops"])
     await context["services"].close()
     stop_tracing()
 
@@ -65,7 +68,10 @@ def worker_settings() -> type[Any]:
     broker.conn_retries = _QUEUE_TRIES
 
     class WorkerSettings:
-        functions = (func(_task(run_job), timeout=_JOB_TIMEOUT_S, keep_result=0, max_tries=1),)
+        functions = (
+            func(_task(run_job), timeout=_JOB_TIMEOUT_S, keep_result=0, max_tries=1),
+            func(_task(wake_lanes), keep_result=0, max_tries=1),
+        )
         cron_jobs = (
             cron(_task(sweep), second=_SWEEP_SECONDS, run_at_startup=True, keep_result=0),
             cron(_task(retain), minute=_RETENTION_MINUTE, timeout=_RETENTION_TIMEOUT_S, keep_result=0),

@@ -13,6 +13,12 @@ async def run_job(context: dict[str, Any], job_id: str) -> None:
     await services.runner.run(job_id)
 
 
+async def wake_lanes(context: dict[str, Any], job_id: str) -> None:
+    """Tells this worker's lanes that a file job waits; the other workers see it a moment later by themselves."""
+    services: Services = context["services"]
+    services.lane.wake()
+
+
 async def sweep(context: dict[str, Any]) -> None:
     """Wakes jobs that wait although nobody was told, or whose worker is gone."""
     services: Services = context["services"]

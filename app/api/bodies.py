@@ -81,6 +81,21 @@ class MatchBatchBody(_Target):
     callback_url: Annotated[str | None, Field(max_length=2048, pattern=r"^https?://")] = None
 
 
+class MatchFilesBody(_Target):
+    model_config = shown(
+        {
+            "snapshot_id": SNAPSHOT,
+            "source_key": "sk_01J8X9Y2Z3A4B5C6D7E8F9G0H1",
+            "options": {"profile": "leads_to_accounts", "top_n": 1},
+            "output_format": "parquet",
+        }
+    )
+
+    source_key: Name
+    output_format: Literal["parquet", "csv", "ndjson"] = "csv"
+    callback_url: Annotated[str | None, Field(max_length=2048, pattern=r"^https?://")] = None
+
+
 class CreateDatasetBody(Body):
     model_config = shown(
         {

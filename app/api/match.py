@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.answers.jobs import AcceptedBatch
 from app.api.answers.match import Explained, RecordMatches
-from app.api.bodies import ExplainBody, MatchBatchBody, MatchRecordBody
+from app.api.bodies import ExplainBody, MatchBatchBody, MatchFilesBody, MatchRecordBody
 from app.api.deps import JsonRoute, ServicesDep, caller, json_response
 from app.api.openapi import raises
 from app.errors import (
@@ -20,9 +21,11 @@ from app.errors import (
     PayloadTooLarge,
     SnapshotNotActive,
     SnapshotNotFound,
+    UploadNotFound,
 )
 from app.identity import current
 from app.services.decisions import Origin
+from app.services.file_jobs.service import FileRequest
 from app.services.keys import Principal
 from app.tariff import Operation
 
@@ -86,6 +89,30 @@ async def match_batch(body: MatchBatchBody, services: ServicesDep, who: Matcher)
         body.options.to_options(),
         body.callback_url,
     )
+    return _accepted(job)
+
+
+@router.post(
+    "/files",
+    status_code=202,
+    response_model=AcceptedBatch,
+    responses=raises(*_TARGET_ERRORS, UploadNotFound),
+    summary="Match an uploaded file in a job",
+)
+async def match_files(body: MatchFilesBody, services: ServicesDep, who: Matcher) -> Response:
+    """CSV, NDJSON or Parquet of any size; the result keeps every column and adds the matches, the rest are rejects."""
+    asked = FileRequest(
+        body.snapshot_id,
+        body.dataset_id,
+        body.source_key,
+        body.options.to_options(),
+        body.output_format,
+        body.callback_url,
+    )
+    return _accepted(await services.files.submit(who.organisation_id, asked))
+
+
+def _accepted(job: Mapping[str, Any]) -> Response:
     place = f"/api/v2/jobs/{job['job_id']}"
     answer = {
         "job_id": job["job_id"],

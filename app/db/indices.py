@@ -56,11 +56,32 @@ class IndexRepository:
             building = IndexRow.id.startswith(f"{job_id}."), IndexRow.state == "building"
             return list(await session.scalars(select(IndexRow).where(*building)))
 
+    async def retire(self, dataset_id: str, active: str, most: int) -> list[str]:
+        """Retires all but the newest `most` indices, the active one among these; one that a job needs stays."""
+        needed = select(JobRow.snapshot_id).where(JobRow.state.in_(("queued", "running")))
+        async with self._db.begin() as session:
+            kept = IndexRow.dataset_id == dataset_id, IndexRow.state.in_(KEPT), IndexRow.name != active
+            query = select(IndexRow).where(*kept).order_by(IndexRow.created_at.desc()).with_for_update()
+            old = list(await session.scalars(query))[max(most - 1, 0) :]
+            pinned = set(await session.scalars(needed.where(JobRow.snapshot_id.is_not(None))))
+            retired = [row for row in old if row.snapshot_id not in pinned]
+            for row in retired:
+                row.state = "retired"
+            return [row.name for row in retired]
+
     async def set_state(self, name: str, state: str) -> None:
         async with self._db.begin() as session:
             row = await session.scalar(select(IndexRow).where(IndexRow.name == name))
             if row is not None:
                 row.state = state
+
+
+async def pin(session: AsyncSession, snapshot_id: str) -> None:
+    """Holds off `retire` until the transaction that makes a job of this snapshot is over; raises SnapshotNotActive."""
+    kept = IndexRow.snapshot_id == snapshot_id, IndexRow.state.in_(KEPT)
+    if await session.scalar(select(IndexRow.id).where(*kept).limit(1).with_for_update()) is None:
+        snapshot = await session.get_one(Snapshot, snapshot_id)
+        raise _not_active(snapshot_id, snapshot.dataset_id)
 
 
 async def kept_index(session: AsyncSession, snapshot_id: str) -> IndexRow | None:

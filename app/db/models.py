@@ -9,6 +9,8 @@ from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, Ty
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.identity import Identity
+
 
 def now() -> datetime:
     return datetime.now(UTC)
@@ -127,9 +129,18 @@ class JobRow(Base):
     """Who asked for the job, under which ids; its worker goes on in that name."""
     traceparent: Mapped[str | None] = mapped_column(String(55))
     """W3C trace context of the request that made the job."""
+    snapshot_id: Mapped[str | None] = mapped_column(ID_TYPE)
+    """The snapshot whose index may not go while the job is alive."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     expired_at: Mapped[datetime | None]
     """When its records, results and rejects were removed."""
+
+
+def identity_of(row: JobRow) -> Identity | None:
+    """The ids of the request that asked for the job; None for a job that no request made."""
+    if row.request_id is None or row.correlation_id is None or row.actor is None:
+        return None
+    return Identity(row.request_id, row.correlation_id, row.actor)

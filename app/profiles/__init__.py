@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from importlib.resources import files
 
@@ -23,6 +24,14 @@ def load_profiles() -> dict[str, Profile]:
         model.name: model for model in (parse_model(orjson.loads((here / name).read_bytes())) for name in _MODELS)
     }
     return {name: parse_profile(yaml.safe_load((here / f"{name}.yaml").read_text("utf-8")), models) for name in NAMES}
+
+
+@cache
+def profile_digest(name: str) -> str:
+    """What a profile says, model included, as a sha256: equal digests decide equally."""
+    here, profile = files("app.profiles"), find_profile(name)
+    content = [here / f"{profile.name}.yaml", *(here / model for model in _MODELS)]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in content)).hexdigest()
 
 
 def find_profile(name: str) -> Profile:

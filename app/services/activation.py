@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select
 
 from app.config import Settings
-from app.db.indices import KEPT, IndexRepository, kept_index
+from app.db.indices import IndexRepository, kept_index
 from app.db.models import Dataset, IndexRow, Snapshot
 from app.db.session import Database
 from app.errors import Conflict, DatasetNotFound
@@ -188,13 +188,9 @@ class ActivationService:
                 await audit.record(session, dataset.organisation_id, "dataset.activate", dataset_id, details)
 
     async def _prune(self, dataset_id: str, active: str) -> None:
-        """Keeps the newest indices for rollback, the active one among them, and removes the rest."""
-        async with self._db.begin() as session:
-            kept = IndexRow.dataset_id == dataset_id, IndexRow.state.in_(KEPT), IndexRow.name != active
-            rows = list(await session.scalars(select(IndexRow).where(*kept).order_by(IndexRow.created_at.desc())))
-        for row in rows[max(self._settings.kept_indices - 1, 0) :]:
-            await self._indices.set_state(row.name, "retired")
-            await self._remove(row.name)
+        """Keeps the newest indices for rollback, the active one among them, and those that jobs need; removes the rest."""
+        for name in await self._indices.retire(dataset_id, active, self._settings.kept_indices):
+            await self._remove(name)
 
     async def _discard(self, name: str) -> None:
         await self._remove(name)

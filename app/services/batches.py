@@ -43,7 +43,9 @@ class BatchService:
             "options": asdict(options),
             "callback_url": callback_url,
         }
-        return await self._jobs.create(organisation_id, "match_batch", payload, len(records))
+        return await self._jobs.create(
+            organisation_id, "match_batch", payload, len(records), snapshot_id=target.snapshot_id
+        )
 
     async def run(self, job: Job) -> None:
         """Matches all records of a claimed job; one that cannot be matched gets its error in its place."""

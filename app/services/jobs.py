@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,14 +11,15 @@ import structlog
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import JobRow, now
+from app.db.indices import pin
+from app.db.models import Base, JobRow, identity_of, now
 from app.db.paging import page
 from app.db.session import Database
 from app.errors import ArtifactExpired, Conflict, JobNotFound, JobNotReady, QueueUnavailable
 from app.identity import Identity, current
 from app.ids import Prefix, new_id
 from app.observability.tracing import current_traceparent
-from app.ports import JobQueue
+from app.ports import FILE_KINDS, JobQueue
 from app.services import audit
 from app.services.job_charges import JobCharges
 from app.services.limits import LimitService
@@ -30,8 +31,10 @@ _QUEUED_TOO_LONG = timedelta(seconds=3)
 _HEARTBEAT_LOST = timedelta(seconds=20)
 _MAX_ATTEMPTS = 20
 """A job whose worker dies this often kills its workers."""
-_RESULT_PATHS = frozenset({"match_batch", "match_files"})
+_KINDS_WITH_RESULTS = FILE_KINDS | {"match_batch"}
 _TARGETS = ("dataset_id", "snapshot_id")
+Parts = Callable[[str], Sequence[Base]]
+"""From a job's id, the rows that are accepted together with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,19 @@ class JobService:
         self._charges = charges
 
     async def create(
-        self, organisation_id: str, kind: str, payload: Mapping[str, Any], total: int = 0
+        self,
+        organisation_id: str,
+        kind: str,
+        payload: Mapping[str, Any],
+        total: int = 0,
+        *,
+        snapshot_id: str | None = None,
+        parts: Parts | None = None,
     ) -> dict[str, Any]:
         """Accepts a job and wakes a worker; without a queue it is kept and swept up later.
 
-        Raises InvalidSchema for a `callback_url` in the payload that may not be called, RateLimited when too many wait,
+        The index of `snapshot_id` is kept until the job has ended. Raises SnapshotNotActive when it has none,
+        InvalidSchema for a `callback_url` in the payload that may not be called, RateLimited when too many wait,
         InsufficientCredits when enforced credits do not cover `total` records.
         """
         if payload.get("callback_url") is not None:
@@ -89,12 +100,17 @@ class JobService:
             request_id=who.request_id,
             actor=who.actor,
             traceparent=current_traceparent(),
+            snapshot_id=snapshot_id,
             created_at=now(),
         )
         details = {"kind": kind} | {name: payload[name] for name in _TARGETS if name in payload}
         async with self._db.begin() as session:
             await self._limits.check_queue(session, organisation_id)
+            if snapshot_id is not None:
+                await pin(session, snapshot_id)
             session.add(row)
+            await session.flush()
+            session.add_all(parts(row.id) if parts else ())
             await self._charges.accept(session, row)
             await audit.record(session, organisation_id, "job.create", row.id, details)
         await self._db.after_commit(lambda: self._wake(row.id, kind))
@@ -142,6 +158,7 @@ class JobService:
         """Takes a job that is queued or whose worker is gone; None when there is nothing to do."""
         lost = now() - _HEARTBEAT_LOST
         free = or_(JobRow.state == "queued", (JobRow.state == "running") & (JobRow.heartbeat_at < lost))
+        free &= JobRow.kind.not_in(FILE_KINDS)
         async with self._db.begin() as session:
             taken = await session.execute(
                 update(JobRow)
@@ -159,8 +176,23 @@ class JobService:
                 await self._end(session, row, "failed")
                 return None
             return Job(
-                row.id, row.organisation_id, row.kind, row.payload, row.attempts, _identity(row), row.traceparent
+                row.id, row.organisation_id, row.kind, row.payload, row.attempts, identity_of(row), row.traceparent
             )
+
+    async def start(self, job_id: str) -> None:
+        """Notes that work on a job of steps has begun."""
+        async with self._db.begin() as session:
+            queued = (JobRow.id == job_id) & (JobRow.state == "queued")
+            await session.execute(
+                update(JobRow).where(queued).values(state="running", started_at=now(), heartbeat_at=now())
+            )
+
+    async def reserve(self, job_id: str, units: int) -> None:
+        """Holds credits for `units` records in all of a job that learns their number late; raises InsufficientCredits."""
+        async with self._db.begin() as session:
+            row = await _running(session, job_id)
+            if row is not None:
+                await self._charges.reserve(session, row, units)
 
     async def progress(self, job_id: str, processed: int, total: int) -> None:
         """Notes progress; raises Conflict when the job was cancelled meanwhile."""
@@ -198,6 +230,7 @@ class JobService:
         waiting = (JobRow.state == "queued") & (JobRow.created_at < now() - _QUEUED_TOO_LONG)
         released = or_(JobRow.heartbeat_at.is_(None), JobRow.heartbeat_at < now() - _QUEUED_TOO_LONG)
         lost = (JobRow.state == "running") & (JobRow.heartbeat_at < now() - _HEARTBEAT_LOST)
+        lost &= JobRow.kind.not_in(FILE_KINDS)
         async with self._db.begin() as session:
             found = await session.execute(
                 select(JobRow.id, JobRow.kind, JobRow.attempts).where(or_(waiting & released, lost)).order_by(JobRow.id)
@@ -231,16 +264,10 @@ async def _running(session: AsyncSession, job_id: str) -> JobRow | None:
     return row if row is not None and row.state == "running" else None
 
 
-def _identity(row: JobRow) -> Identity | None:
-    if row.request_id is None or row.correlation_id is None or row.actor is None:
-        return None
-    return Identity(row.request_id, row.correlation_id, row.actor)
-
-
 def _answer(row: JobRow) -> dict[str, Any]:
     """The contract's view of a job."""
     share = 100.0 * row.processed / row.total if row.total else (100.0 if row.state == "completed" else 0.0)
-    place = f"/api/v2/jobs/{row.id}/results" if row.kind in _RESULT_PATHS else None
+    place = f"/api/v2/jobs/{row.id}/results" if row.kind in _KINDS_WITH_RESULTS else None
     return {
         "job_id": row.id,
         "kind": row.kind,
@@ -251,9 +278,9 @@ def _answer(row: JobRow) -> dict[str, Any]:
         "started_at": _iso(row.started_at),
         "finished_at": _iso(row.finished_at),
         "error": row.error,
-        "result": row.result if row.kind not in _RESULT_PATHS else None,
+        "result": row.result if row.kind != "match_batch" else None,
         "results_url": place,
-        "rejects_url": None,
+        "rejects_url": f"/api/v2/jobs/{row.id}/rejects" if row.kind in FILE_KINDS else None,
     }
 
 

@@ -58,6 +58,13 @@ class Api:
         job: dict[str, Any] = (await self.call("GET", f"/jobs/{job_id}")).json()
         return job
 
+    async def uploaded(self, content: bytes, purpose: str = "match") -> str:
+        """The key of a file that was sent."""
+        granted = (await self.call("POST", f"/uploads/presign?purpose={purpose}")).json()
+        sent = await self.client.put(granted["upload_url"], content=content)
+        assert sent.status_code == 200, sent.text
+        return str(granted["storage_key"])
+
     async def activated(self, records: list[dict[str, Any]]) -> tuple[str, str]:
         """A dataset with the records, activated: its id and its snapshot's."""
         body = {"name": "Accounts", "schema": SCHEMA, "primary_key": "account_id"}

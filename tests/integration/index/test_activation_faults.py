@@ -15,7 +15,7 @@ from app.config import Settings
 from app.db.indices import IndexRepository
 from app.errors import SearchUnavailable
 from app.services.match import MatchOptions
-from tests.integration.index.conftest import Deployment, companies
+from tests.deployment import Deployment, companies
 
 RUN = """
 import asyncio, sys

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-import pytest
 from sqlalchemy import update
 
 from app.bootstrap import Services, build
-from app.config import Settings
 from app.db.models import JobRow, now
 from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
@@ -43,6 +40,17 @@ class Deployment:
         done = await self.services.jobs.get(self.organisation_id, job)
         assert done["status"] == "completed", done
         return dataset_id, snapshot_id
+
+    async def uploaded(self, content: bytes) -> str:
+        """The key of a file for matching that was sent."""
+
+        async def body() -> AsyncIterator[bytes]:
+            yield content
+
+        granted = await self.services.uploads.presign(self.organisation_id, "match", "http://test")
+        query = dict(parse_qsl(urlsplit(granted["upload_url"]).query))
+        await self.services.uploads.receive(granted["storage_key"], query, len(content), body())
+        return str(granted["storage_key"])
 
     async def activation_job(self, dataset_id: str, snapshot_id: str) -> str:
         payload = {"dataset_id": dataset_id, "snapshot_id": snapshot_id}
@@ -79,12 +87,3 @@ class Deployment:
         finally:
             await behind.close()
             await cable.cut()
-
-
-@pytest.fixture(scope="module")
-async def deployment(
-    make_settings: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Deployment]:
-    services = await build(make_settings(tmp_path_factory.mktemp("faults")))
-    yield Deployment(services, await services.keys.create_organisation("Faults"))
-    await services.close()
