@@ -14,9 +14,11 @@ from app.db.learned import LearnedRepository
 from app.db.session import Database
 from app.db.steps import StepKind, StepRepository
 from app.files.blocks import ReaderLimits
+from app.files.s3_store import S3FileStore, S3Settings
 from app.files.store import LocalFileStore
 from app.limits.valkey import SharedValkey
 from app.outbound import Outbound
+from app.ports import FileStore
 from app.profiles import load_profiles
 from app.queue import ArqQueue
 from app.search.client import Endpoint
@@ -127,7 +129,7 @@ async def build(settings: Settings) -> Services:
     load_profiles()
     db = Database(settings.database_url)
     await db.migrate()
-    store = LocalFileStore(settings.store_dir)
+    store = _store(settings)
     search = Endpoint.from_settings(settings).async_client(settings.opensearch_timeout_ms)
     index = OpenSearchCandidateIndex(search)
     queue = ArqQueue(settings.redis_url)
@@ -213,7 +215,22 @@ async def build(settings: Settings) -> Services:
     )
 
 
-def _rules(settings: Settings, db: Database, store: LocalFileStore, decisions: DecisionLog) -> dict[str, Rule]:
+def _store(settings: Settings) -> FileStore:
+    if settings.store_url is None:
+        return LocalFileStore(settings.store_dir)
+    secret = settings.s3_secret_access_key
+    chosen = S3Settings(
+        settings.store_url,
+        settings.s3_endpoint_url,
+        settings.s3_region,
+        settings.s3_access_key_id,
+        None if secret is None else secret.get_secret_value(),
+        settings.cache_limit_bytes,
+    )
+    return S3FileStore(chosen, settings.cache_dir)
+
+
+def _rules(settings: Settings, db: Database, store: FileStore, decisions: DecisionLog) -> dict[str, Rule]:
     """What retention removes, in this order."""
     artefacts = timedelta(hours=settings.artefacts_kept_hours)
     lifetimes = Lifetimes(db, store, artefacts, timedelta(days=settings.webhook_deliveries_kept_days))

@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         "var/cache"
     )
 
+    s3_endpoint_url: Annotated[str | None, Field(description="of an S3-compatible store; Amazon's when unset")] = None
+    s3_region: Annotated[str | None, Field(description="AWS_REGION when unset")] = None
+    s3_access_key_id: Annotated[str | None, Field(description="AWS_ACCESS_KEY_ID or the role when unset")] = None
+    s3_secret_access_key: Annotated[SecretStr | None, Field(description="AWS_SECRET_ACCESS_KEY when unset")] = None
+    cache_limit_bytes: Annotated[int, Field(description="copies in cache_dir; the longest unused go")] = 50 * 1024**3
     upload_limit_bytes: Annotated[int, Field(description="largest file that an upload URL takes")] = 20 * 1024**3
     upload_url_lifetime_s: Annotated[int, Field(description="how long an upload URL can be used")] = 3600
     upload_kept_s: Annotated[int, Field(description="how long an upload is kept, and after a job that read it")] = (

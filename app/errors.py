@@ -24,6 +24,7 @@ FoundryOpsError
 ├── StorageFull               no space left for what must be kept
 ├── Unavailable               a part that the service needs does not answer; ask again
 │   ├── SearchUnavailable
+│   ├── StoreUnavailable
 │   └── QueueUnavailable
 └── InternalError             a bug of ours
 """
@@ -152,6 +153,10 @@ class Unavailable(FoundryOpsError):
 
 class SearchUnavailable(Unavailable):
     code = "SEARCH_UNAVAILABLE"
+
+
+class StoreUnavailable(Unavailable):
+    code = "STORE_UNAVAILABLE"
 
 
 class QueueUnavailable(Unavailable):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +65,15 @@ class FileStore(Protocol):
 
     async def local_path(self, key: str) -> Path:
         """A file of this machine with the object's content; the caller only reads it."""
+
+    async def local_root(self, keys: Iterable[str]) -> Path:
+        """A folder of this machine in which each of the objects lies at its key."""
+
+    def workspace(self, prefix: str) -> Path:
+        """Where on this machine the objects of a prefix are built, before `publish`."""
+
+    async def publish(self, prefix: str, last: str) -> None:
+        """Makes the files of a workspace objects; the one named `last` appears after all others."""
 
     async def receive(self, key: str, body: AsyncIterator[bytes], limit_bytes: int) -> int | None:
         """Takes a stream and gives its size; None when the key is taken. Only for a store without presigned PUTs."""

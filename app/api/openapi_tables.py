@@ -63,6 +63,7 @@ ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
     "UNREADABLE_FILE": ("The file is a ZIP archive or an Excel workbook; save the sheet as CSV.", {"byte": 0}),
     "STORAGE_FULL": ("There is no space left in the file store; free some and try again.", {}),
     "SEARCH_UNAVAILABLE": ("The search engine does not answer.", {"retry_after_s": 2}),
+    "STORE_UNAVAILABLE": ("The object store does not answer, or refuses; ask again.", {"retry_after_s": 2}),
     "QUEUE_UNAVAILABLE": ("The job queue does not answer.", {"retry_after_s": 2}),
     "INTERNAL": ("Something went wrong on our side.", {}),
 }

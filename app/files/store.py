@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,17 @@ class LocalFileStore:
         if not await asyncio.to_thread(found.is_file):
             raise NotFound("The file is not there any more.", key=key)
         return found
+
+    async def local_root(self, keys: Iterable[str]) -> Path:
+        """The store itself."""
+        return self.root
+
+    def workspace(self, prefix: str) -> Path:
+        """What is built there is in its place already."""
+        return self.path(prefix)
+
+    async def publish(self, prefix: str, last: str) -> None:
+        """Nothing to do: files of a workspace lie where they belong."""
 
     async def receive(self, key: str, body: AsyncIterator[bytes], limit_bytes: int) -> int | None:
         """See `app.files.incoming.receive`."""

@@ -18,9 +18,9 @@ from app.db.session import Database
 from app.errors import Conflict, DatasetNotFound
 from app.files.bundle import META, Bundle, BundleMeta
 from app.files.snapshots import Manifest, iter_snapshot_rows
-from app.files.store import LocalFileStore
 from app.matching.prepare import NORMALISER_VERSION
 from app.observability.stages import measured_build
+from app.ports import FileStore
 from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
 from app.search.names import IndexNames
@@ -45,7 +45,7 @@ class ActivationService:
     def __init__(
         self,
         db: Database,
-        store: LocalFileStore,
+        store: FileStore,
         datasets: DatasetService,
         jobs: JobService,
         verifier: Verifier,
@@ -113,7 +113,8 @@ class ActivationService:
         if row is None:
             return None
         existing = await self._on_admin(lambda admin: admin.existing(row.name))
-        return row.name if existing and self._folder(row.name).joinpath(META).exists() else None
+        whole = existing and await self._store.size(f"indices/{row.name}/{META}") is not None
+        return row.name if whole else None
 
     async def _build(self, job: Job, dataset: Dataset, snapshot: Snapshot) -> str:
         manifest = await self._datasets.manifest(dataset.organisation_id, dataset.id, snapshot.id)
@@ -134,7 +135,9 @@ class ActivationService:
             loop = asyncio.get_running_loop()
             note = ThreadProgress(lambda done: self._jobs.progress(job.id, done, snapshot.rows), loop)
             with measured_build(name, snapshot.rows):
-                await asyncio.to_thread(self._build_files, manifest, dict(dataset.roles), name, note)
+                root = await self._store.local_root(part.key for part in manifest.parts)
+                await asyncio.to_thread(self._build_files, root, manifest, dict(dataset.roles), name, note)
+                await self._store.publish(f"indices/{name}", META)
                 bundle = await asyncio.to_thread(Bundle.open, self._folder(name))
                 await self._on_admin(lambda admin: self._verifier.check_index(admin, bundle))
                 await self._verifier.check_canaries(bundle)
@@ -144,13 +147,13 @@ class ActivationService:
         return name
 
     def _build_files(
-        self, manifest: Manifest, roles: dict[str, str], name: str, progress: Callable[[int], None]
+        self, root: Path, manifest: Manifest, roles: dict[str, str], name: str, progress: Callable[[int], None]
     ) -> None:
         """Blocks for as long as the build takes."""
         folder = self._folder(name)
         work = folder / "work"
         work.mkdir(parents=True)
-        schema = effective_schema(self._store.root, manifest, roles)
+        schema = effective_schema(root, manifest, roles)
         body = index_body(manifest.fields, shards=self._settings.index_shards)
         admin = IndexAdmin(self._endpoint.client(_ADMIN_TIMEOUT_S))
         try:
@@ -162,7 +165,7 @@ class ActivationService:
             task = WorkerTask(self._endpoint, target, work, schema, fields, manifest.primary_key)
             processes = 1 if manifest.rows <= BATCH_ROWS else self._settings.build_processes
             plan = BuildPlan(meta, task, folder, processes, self._settings.index_replicas)
-            build(plan, iter_snapshot_rows(self._store.root, manifest, BATCH_ROWS), admin, progress)
+            build(plan, iter_snapshot_rows(root, manifest, BATCH_ROWS), admin, progress)
         finally:
             admin.close()
             shutil.rmtree(work, ignore_errors=True)
@@ -212,4 +215,4 @@ class ActivationService:
         return await asyncio.to_thread(on_thread)
 
     def _folder(self, name: str) -> Path:
-        return self._store.path(f"indices/{name}")
+        return self._store.workspace(f"indices/{name}")
