@@ -19,7 +19,7 @@ from app.errors import FoundryOpsError, InvalidRequest, PayloadTooLarge, Unsuppo
 from app.identity import Identity, begin, end
 from app.observability import frames_of
 from app.observability.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_RUNNING
-from app.observability.tracing import current_trace_id, entry_span
+from app.observability.tracing import entry_span, trace_context
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Edge:
         with entry_span("request", given.traceparent, SpanKind.SERVER) as span:
             ids = {"request_id": identity.request_id, "correlation_id": identity.correlation_id}
             span.set_attributes({f"foundryops.{name}": value for name, value in ids.items()})
-            structlog.contextvars.bind_contextvars(**ids, trace_id=current_trace_id())
+            structlog.contextvars.bind_contextvars(**ids, **trace_context())
             REQUESTS_RUNNING.inc()
             try:
                 await self._answer(scope, given, receive, answer)

@@ -89,10 +89,10 @@ def current_traceparent() -> str | None:
     return carrier.get("traceparent")
 
 
-def current_trace_id() -> str | None:
-    """32 hex digits, for logs."""
+def trace_context() -> dict[str, str]:
+    """`trace_id`, 32 hex digits, for the log's context; empty outside of any trace."""
     traceparent = current_traceparent()
-    return traceparent[3:35] if traceparent else None
+    return {"trace_id": traceparent[3:35]} if traceparent else {}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from app.errors import FoundryOpsError, QueueUnavailable, Unavailable
 from app.identity import begin, resume
 from app.observability import frames_of
 from app.observability.metrics import JOB_SECONDS, JOBS
-from app.observability.tracing import current_trace_id, entry_span
+from app.observability.tracing import entry_span, trace_context
 from app.ports import JobQueue
 from app.services.jobs import Job, JobService
 
@@ -40,7 +40,7 @@ class JobRunner:
         resume(identity)
         structlog.contextvars.bind_contextvars(job_id=job.id, correlation_id=identity.correlation_id)
         with entry_span(f"job {job.kind}", job.traceparent, SpanKind.CONSUMER) as span:
-            structlog.contextvars.bind_contextvars(trace_id=current_trace_id())
+            structlog.contextvars.bind_contextvars(**trace_context())
             started = time.perf_counter()
             outcome = await self._run(job)
             seconds = time.perf_counter() - started
