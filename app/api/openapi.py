@@ -28,13 +28,8 @@ from app.api.openapi_tables import (
 
 JSON = dict[str, Any]
 _REF = {"$ref": "#/components/schemas/ErrorEnvelope"}
-_ALWAYS = (
-    (401, "UNAUTHORIZED"),
-    (403, "FORBIDDEN"),
-    (429, "RATE_LIMIT"),
-    (500, "INTERNAL"),
-    (503, "SEARCH_UNAVAILABLE"),
-)
+_ALWAYS = ((500, "INTERNAL"), (503, "SEARCH_UNAVAILABLE"))
+_WITH_KEY = ((401, "UNAUTHORIZED"), (403, "FORBIDDEN"), (429, "RATE_LIMIT"))
 _WITH_BODY = ((400, "INVALID_REQUEST"), (413, "PAYLOAD_TOO_LARGE"), (415, "UNSUPPORTED_MEDIA_TYPE"))
 _WITH_IDEMPOTENCY_KEY = (
     (400, "INVALID_REQUEST"),
@@ -181,6 +176,8 @@ def _expected(path: str, operation: JSON) -> Iterable[tuple[int, str]]:
         return
     parameters = operation.get("parameters", ())
     yield from _ALWAYS
+    if "security" in operation:
+        yield from _WITH_KEY
     if "requestBody" in operation:
         yield from _WITH_BODY
     if "requestBody" in operation or any(parameter["in"] == "query" for parameter in parameters):

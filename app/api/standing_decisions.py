@@ -12,6 +12,8 @@ from app.api.answers.common import DATASET, Page
 from app.api.answers.standing_decisions import StandingDecision
 from app.api.bodies import Body, Name
 from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
+from app.api.openapi import raises
+from app.errors import Conflict, DatasetNotFound, NotFound, SnapshotNotActive
 from app.services.keys import Principal
 from app.services.standing_decisions import NewDecision, StandingFilter
 
@@ -55,6 +57,7 @@ class StandingBody(Body):
     "",
     status_code=201,
     response_model=StandingDecision,
+    responses=raises(DatasetNotFound, NotFound, SnapshotNotActive, Conflict),
     summary="Decide that a record is always, or never, a master record",
 )
 async def make_standing_decision(body: StandingBody, services: ServicesDep, who: Writer) -> Response:

@@ -13,7 +13,7 @@ from app.api.answers.common import AT, shown
 from app.api.deps import JsonRoute, ServicesDep, caller, json_response
 from app.api.openapi import raises
 from app.api.openapi_tables import ULID
-from app.errors import Conflict, InvalidRequest, PayloadTooLarge, StorageFull, UploadNotFound
+from app.errors import Conflict, Forbidden, InvalidRequest, PayloadTooLarge, StorageFull, UploadNotFound
 from app.services.keys import Principal
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=JsonRoute)
@@ -59,7 +59,7 @@ async def presign(request: Request, purpose: Purpose, services: ServicesDep, who
     "/{storage_key}",
     response_model=ReceivedUpload,
     summary="Send a file to its signed URL",
-    responses=raises(UploadNotFound, Conflict, PayloadTooLarge, StorageFull),
+    responses=raises(InvalidRequest, Forbidden, UploadNotFound, Conflict, PayloadTooLarge, StorageFull),
 )
 async def receive(storage_key: str, request: Request, services: ServicesDep) -> Response:
     """Only with the query that `presign` gave; the body is the file as it is. On S3 the URL leads to the bucket instead."""
