@@ -39,6 +39,9 @@ fuzz: install
 bench: install up
 	$(BIN)/python -m bench.run --records $(N)
 
+bench-files: install up
+	$(BIN)/python -m bench.files --records $(N)
+
 quality: install up
 	$(BIN)/python -m bench.quality --sets $(SETS)
 

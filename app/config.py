@@ -136,6 +136,9 @@ class Settings(BaseSettings):
     batch_body_limit_bytes: Annotated[int, Field(description="match/batch")] = 512 * 1024
     append_body_limit_bytes: Annotated[int, Field(description="datasets/append")] = 10 * 1024 * 1024
     file_chunk_rows: Annotated[int, Field(description="rows of a file that are matched, and retried, together")] = 1_000
+    worker_niceness: Annotated[
+        int, Field(ge=0, le=19, description="how far workers stand back for the API on a machine that both share")
+    ] = 5
     file_patience_s: Annotated[
         float, Field(description="how long a file job waits for an engine or a disk before it fails")
     ] = 3_600.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from arq.worker import run_worker
 
 from app.config import Settings
@@ -9,5 +11,7 @@ from app.observability import configure_logging
 from workers.settings import worker_settings
 
 if __name__ == "__main__":
-    configure_logging(Settings().log_level)
+    settings = Settings()
+    configure_logging(settings.log_level)
+    os.nice(settings.worker_niceness)
     run_worker(worker_settings())
