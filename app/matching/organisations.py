@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -9,8 +10,14 @@ from importlib.resources import files
 import yaml
 
 from app.matching.text import fold, initials
+from app.matching.translations import spell_out, translate_phrases, word_translations
 
 _MAX_FORM_WORDS = 5
+_MAX_ACRONYM_WORDS = 12
+_MAX_ACRONYM_CHARS = 10
+_FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
+"""The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
+_LONG_TEXT_CHARS = 40
 _ROMAN = {
     "ii": "2",
     "iii": "3",
@@ -28,11 +35,11 @@ _LEADING_FORMS = frozenset("pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab
 
 @dataclass(frozen=True, slots=True)
 class OrganisationName:
-    """A normalised name: its tokens without the legal form, the class of the form (or ""), and its acronym."""
+    """A normalised name: its tokens without the legal form, the class of the form (or ""), and its acronyms."""
 
     tokens: tuple[str, ...]
     legal_class: str
-    acronym: str
+    acronyms: tuple[str, ...]
 
     @property
     def joined(self) -> str:
@@ -46,11 +53,17 @@ def _legal_forms() -> dict[tuple[str, ...], str]:
 
 
 @cache
-def word_forms() -> dict[str, str]:
-    """Variant -> canonical form, for single words."""
+def word_forms() -> dict[str, tuple[str, ...]]:
+    """Variant -> canonical words: other spellings, shortened words, other languages."""
     table = yaml.safe_load((files("app.matching.data") / "words.yaml").read_text("utf-8"))
-    forms = {str(variant): canonical for canonical, variants in table.items() for variant in variants}
-    return forms | _ROMAN
+    spelled = {str(variant): (canonical,) for canonical, variants in table.items() for variant in variants}
+    spelled |= {roman: (digits,) for roman, digits in _ROMAN.items()}
+    translated = {
+        word: tuple(form for one in meaning for form in spelled.get(one, (one,)))
+        for word, meaning in word_translations().items()
+        if word not in table
+    }
+    return translated | spelled
 
 
 def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
@@ -72,16 +85,28 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
 
 
 def canonical_tokens(tokens: list[str]) -> list[str]:
+    """One spelling of every word, in English where the word is known."""
     forms = word_forms()
-    return [forms.get(token, token) for token in tokens]
+    return [form for token in translate_phrases(tokens) for form in forms.get(token, (token,))]
 
 
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
-    words = fold(text).split()
+    words = fold(spell_out(_FOOTNOTE.sub(r"\1 ", text) if len(text) > _LONG_TEXT_CHARS else text)).split()
     tokens, legal_class = split_legal_form(words)
     if tokens and tokens[0] == "the" and len(tokens) > 1:
         tokens = tokens[1:]
     while len(tokens) > 1 and tokens[-1] == "and":
         tokens = tokens[:-1]
-    return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, initials(tokens) if len(tokens) > 1 else "")
+    return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, _acronyms(words, tokens))
+
+
+def _acronyms(words: list[str], tokens: list[str]) -> tuple[str, ...]:
+    """Of the meaningful words, of all words, and with the legal form: `tep`, `tepc`, `tepco` for Tokyo Electric Power Company."""
+    if len(words) < 2 or len(words) > _MAX_ACRONYM_WORDS:
+        return ()
+    short = initials(tokens) if len(tokens) > 1 else ""
+    with_form = short + "".join(word[0] for word in words[len(tokens) :]) if words[: len(tokens)] == tokens else ""
+    company = f"{short}co" if len(short) > 1 and with_form == f"{short}c" else ""
+    found = dict.fromkeys((short, "".join(word[0] for word in tokens), with_form, company))
+    return tuple(acronym for acronym in found if 1 < len(acronym) <= _MAX_ACRONYM_CHARS)

@@ -54,9 +54,12 @@ _CHANNEL_BOOST = {
     "named_place": 0.4,
 }
 _MAX_ACRONYM_CHARS = 8
+_SHORT_NAME_TOKENS = 3
+_MAX_ACRONYMS = 10
+_MAX_LABELS = 14
 _MAX_PART_TOKENS = 24
-_LONGEST_PART = 6
-_MAX_PARTS = 150
+_LONGEST_PART = 9
+_MAX_PARTS = 200
 _KEYWORD_FIELDS = frozenset({"ids", "joined", "acronym"})
 _SHORT_TOKEN_CHARS = 6
 _MAX_FORMAL_NAMES = 4
@@ -70,7 +73,7 @@ def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: Retr
     budget = _Budget(limit)
     clauses: list[tuple[PlannedTerm, ...]] = []
     tokens = list(query.name)
-    for channel, field, namespace, terms, most in _cheap_channels(query, tokens):
+    for channel, field, namespace, terms, most in _cheap_channels(query, tokens, frequencies):
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
     clauses += _token_clauses(list(dict.fromkeys(tokens)), frozenset(query.people), frequencies, budget, policy.tokens)
     grams = [gram for token in tokens if token not in STOP_WORDS for gram in trigrams(token)]
@@ -84,17 +87,29 @@ def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: Retr
     return RetrievalPlan(tuple(clauses), budget.spent)
 
 
-def _cheap_channels(query: IndexTerms, tokens: Sequence[str]) -> Iterable[tuple[str, str, str, Sequence[str], int]]:
-    """Channels of keyword fields: whole values, acronyms both ways, and the label of a host as a name."""
-    short = [t for t in tokens if 1 < len(t) <= _MAX_ACRONYM_CHARS] if len(tokens) <= 3 else []
+def _cheap_channels(
+    query: IndexTerms, tokens: Sequence[str], frequencies: TermFrequencies
+) -> Iterable[tuple[str, str, str, Sequence[str], int]]:
+    """Channels of keyword fields: whole values, acronyms both ways, and the words of a host as names."""
+    short = _acronym_like(tokens, frequencies)
     labelled = [*query.joined[::2], *short, *query.acronym]
     labels = [value.removeprefix("label:") for value in query.ids if value.startswith("label:")]
     yield "identifier", "ids", "ids", [value for value in query.ids if not value.startswith("label:")], 12
     yield "joined", "joined", "joined", [*query.joined, *labels], 6
-    yield "acronym", "acronym", "acronym", [*short, *labels], 4
-    yield "acronym", "name", "name", [a for a in query.acronym if len(a) > 2], 2
-    yield "label", "ids", "ids", [f"label:{name}" for name in (*labelled, *labels)], 8
+    yield "acronym", "acronym", "acronym", [*short, *labels], _MAX_ACRONYMS
+    yield "acronym", "name", "name", [a for a in query.acronym if len(a) > 2], 4
+    yield "label", "ids", "ids", [f"label:{name}" for name in (*labelled, *labels)], _MAX_LABELS
     yield "part", "joined", "joined", _parts(tokens), _MAX_PARTS
+
+
+def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[str]:
+    """Words that may be acronyms: the short ones of a short name; of a longer text only those that few names hold."""
+    short = [token for token in dict.fromkeys(tokens) if 1 < len(token) <= _MAX_ACRONYM_CHARS]
+    if len(tokens) <= _SHORT_NAME_TOKENS:
+        return short
+    found = frequencies.lookup([f"name:{token}" for token in short]).tolist()
+    few = max(frequencies.rows // 500, 2)
+    return [token for token, names in zip(short, found, strict=True) if len(token) > 2 and names <= few]
 
 
 def _parts(tokens: Sequence[str]) -> list[str]:

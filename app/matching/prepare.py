@@ -1,7 +1,8 @@
 """Turns a record into what the index stores and what comparison reads; the same code for master records and queries.
 
 A comparable form is a list with one entry a slot: None when the record has no value there, else a list of strings in the
-slot's own notation: `tokens|legal class|acronym` for organisations, `domain|label` for hosts, plain values elsewhere.
+slot's own notation: `tokens|legal class|acronyms` for organisations, `domain|label|other words` for hosts, plain values
+elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from app.matching.organisations import canonical_tokens, organisation_name
 from app.matching.schema import MatchSchema
 from app.matching.text import STOP_WORDS, fold, fold_cached, trigrams
 
-NORMALISER_VERSION = "2"
+NORMALISER_VERSION = "3"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 Form = list[list[str] | None]
@@ -44,14 +45,20 @@ class Prepared:
 
 def _organisation(text: str) -> str:
     name = organisation_name(text)
-    return f"{' '.join(name.tokens)}|{name.legal_class}|{name.acronym}" if name.tokens else ""
+    return f"{' '.join(name.tokens)}|{name.legal_class}|{' '.join(name.acronyms)}" if name.tokens else ""
 
 
 def _host(text: str) -> str:
     found = values.host(text)
     if found is None or found.domain in values.free_mail_domains():
         return ""
-    return f"{found.domain}|{found.label}"
+    return f"{found.domain}|{found.label}|{' '.join(found.parts)}"
+
+
+def host_words(value: str) -> tuple[str, ...]:
+    """The label of a host's form, then the words around it."""
+    _, label, *parts = value.split("|")
+    return (label, *(word for part in parts for word in part.split()))
 
 
 def _canonical(text: str) -> str:
@@ -143,9 +150,7 @@ def _add_bag(terms: IndexTerms, kind: Kind, value: str) -> None:
             terms.people += tokens
         if kind in (Kind.ORG, Kind.TITLE):
             terms.joined += joined_forms(tokens)
-        acronym = rest.partition("|")[2]
-        if len(acronym) > 1:
-            terms.acronym.append(acronym)
+        terms.acronym += rest.partition("|")[2].split()
     elif kind is Kind.ADDRESS:
         terms.place += tokens
     else:
@@ -163,8 +168,7 @@ def _add_value(terms: IndexTerms, slot: Slot, value: str) -> None:
     elif kind is Kind.COUNTRY:
         terms.counted.append(f"country:{value}")
     elif kind is Kind.HOST:
-        domain, _, label = value.partition("|")
-        terms.ids += [f"host:{domain}", f"label:{label}"]
+        terms.ids += [f"host:{value.partition('|')[0]}", *(f"label:{word}" for word in host_words(value))]
     elif kind is Kind.PHONE:
         terms.ids.append(f"phone:{value[-_PHONE_TAIL_DIGITS:]}")
     elif kind is Kind.NUMBER:

@@ -12,6 +12,7 @@ import tldextract
 from app.matching.text import fold, fold_cached
 
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|//|mailto:)?(?:[^/@]*@)?([^/:?#\s]+)")
+_SERVICES = frozenset("www www2 www1 web mail email smtp mx webmail en de fr es it home portal info".split())
 _extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
@@ -21,6 +22,8 @@ class Host:
 
     domain: str
     label: str
+    parts: tuple[str, ...] = ()
+    """Words below and inside the label: `ist` of `ist.fraunhofer.de`, `uni` and `bonn` of `uni-bonn.de`."""
 
 
 @lru_cache(maxsize=65_536)
@@ -32,7 +35,9 @@ def host(text: str) -> Host | None:
     parts = _extract.extract_str(found.group(1).strip("."))
     if not parts.domain or not parts.suffix:
         return None
-    return Host(f"{parts.domain}.{parts.suffix}", fold(parts.domain).replace(" ", ""))
+    label = fold(parts.domain).replace(" ", "")
+    words = dict.fromkeys(word for word in re.split(r"[.-]", f"{parts.subdomain}.{parts.domain}") if len(word) > 1)
+    return Host(f"{parts.domain}.{parts.suffix}", label, tuple(w for w in words if w != label and w not in _SERVICES))
 
 
 @cache

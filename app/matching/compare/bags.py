@@ -58,7 +58,7 @@ class Bag(NamedTuple):
     tokens: tuple[str, ...]
     joined: str
     legal: str
-    acronym: str
+    acronyms: frozenset[str]
 
     @property
     def numbers(self) -> frozenset[str]:
@@ -78,9 +78,9 @@ def _is_code(token: str) -> bool:
 
 def parse_bag(value: str) -> Bag:
     text, _, rest = value.partition("|")
-    legal, _, acronym = rest.partition("|")
+    legal, _, acronyms = rest.partition("|")
     tokens = tuple(text.split()[:_MAX_TOKENS])
-    return Bag(tokens, "".join(tokens), legal, acronym)
+    return Bag(tokens, "".join(tokens), legal, frozenset(acronyms.split()))
 
 
 def namespace_of(kind: Kind) -> str:
@@ -155,9 +155,9 @@ def _whole_strings(features: Floats, query: Bag, rows: Sequence[Bag]) -> None:
     reordered = [len(row.joined) == letters and sorted(row.tokens) == ordered for row in rows]
     features[_AT["exact"]] = (similar >= 0.999) | np.array(reordered)
     short = joined if len(query.tokens) <= 2 and 2 < letters <= 8 else None
-    long = query.acronym if len(query.acronym) > 2 else None
+    long = {acronym for acronym in query.acronyms if len(acronym) > 2}
     if short or long:
-        features[_AT["acronym"]] = [row.acronym == short or row.joined == long for row in rows]
+        features[_AT["acronym"]] = [short in row.acronyms or row.joined in long for row in rows]
     if query.legal:
         features[_AT["legal_same"]] = [row.legal == query.legal for row in rows]
         features[_AT["legal_differs"]] = [row.legal not in ("", query.legal) for row in rows]

@@ -11,7 +11,7 @@ from app.matching.compare.bags import Bag, parse_bag
 from app.matching.compare.columns import Columns
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import Kind, Slot
-from app.matching.prepare import Form
+from app.matching.prepare import Form, host_words
 from app.matching.rarity import value_bits
 from app.matching.values import country_in_text
 
@@ -52,16 +52,16 @@ def compare_hints(slots: tuple[Slot, ...], query: Form, columns: Columns, freque
 
 
 def _host_hints(features: Floats, query: Form, columns: Columns, name: int, host: int) -> None:
-    hosts = frozenset(query[host] or ())
+    domains = _domains(query[host])
     owned = columns.values[host]
-    unlike = [c for c, own in enumerate(owned) if not own or hosts.isdisjoint(own)]
-    labels = _labels(query[host])
-    bags = columns.bags(name) if labels else ()
-    for c in unlike if labels else ():
-        _note(features, c, 0, _spelled(labels, bags[c]))
+    unlike = [c for c, own in enumerate(owned) if not own or domains.isdisjoint(_domains(own))]
+    words = _words(query[host])
+    bags = columns.bags(name) if words else ()
+    for c in unlike if words else ():
+        _note(features, c, 0, _spelled(words, bags[c]))
     names = [parse_bag(value) for value in query[name] or ()]
     for c in unlike if names else ():
-        _note(features, c, 2, _spelled(_labels(owned[c]), names))
+        _note(features, c, 2, _spelled(_words(owned[c]), names))
 
 
 def _note(features: Floats, candidate: int, first: int, spelled: bool | None) -> None:
@@ -69,24 +69,33 @@ def _note(features: Floats, candidate: int, first: int, spelled: bool | None) ->
         features[candidate, first if spelled else first + 1] = 1.0
 
 
-def _labels(hosts: Sequence[str] | None) -> list[str]:
-    labels = [value.partition("|")[2] for value in hosts or ()]
-    return [label for label in labels if len(label) >= _LEAST_LABEL_CHARS]
+def _domains(hosts: Sequence[str] | None) -> frozenset[str]:
+    return frozenset(value.partition("|")[0] for value in hosts or ())
 
 
-def _spelled(labels: Sequence[str], names: Sequence[Bag]) -> bool | None:
-    """True where a label is a name or its acronym, False where one begins the other, else None."""
+def _words(hosts: Sequence[str] | None) -> list[tuple[str, ...]]:
+    return [host_words(value) for value in hosts or ()]
+
+
+def _spelled(hosts: Sequence[tuple[str, ...]], names: Sequence[Bag]) -> bool | None:
+    """True where a host spells a name or its acronym, False where a part of it does or one begins the other, else None."""
     begins = None
-    for label in labels:
-        for tokens, joined, _, acronym in names:
-            if label in (joined, acronym) or label in tokens[:1]:
-                return True
-            if (
-                joined.startswith(label)
-                or (len(joined) > 3 and label.startswith(joined))
-                or (len(label) > 3 and label in tokens)
-            ):
-                begins = False
+    for label, *parts in hosts:
+        for tokens, joined, _, acronyms in names:
+            if len(label) >= _LEAST_LABEL_CHARS:
+                if label == joined or label in acronyms or label in tokens[:1]:
+                    return True
+                if (
+                    joined.startswith(label)
+                    or (len(joined) > 3 and label.startswith(joined))
+                    or (len(label) > 3 and label in tokens)
+                ):
+                    begins = False
+            if parts:
+                if len(tokens) > 1 and {label, *parts}.issuperset(tokens):
+                    return True
+                if joined in parts or not acronyms.isdisjoint(parts):
+                    begins = False
     return begins
 
 

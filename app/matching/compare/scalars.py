@@ -30,7 +30,7 @@ def _spelling(left: str, right: str, close: float = _CLOSE) -> Level:
 
 
 def _host(left: str, right: str) -> Level:
-    (domain, _, label), (other, _, other_label) = left.partition("|"), right.partition("|")
+    (domain, label, *_), (other, other_label, *_) = left.split("|"), right.split("|")
     if domain == other:
         return Level.EXACT
     if label == other_label:

@@ -35,7 +35,7 @@ def test_an_organisation_name_without_its_legal_form(text: str, tokens: str, leg
 
 
 def test_an_acronym_skips_the_small_words() -> None:
-    assert organisation_name("National Bank of Egypt").acronym == "nbe"
+    assert organisation_name("National Bank of Egypt").acronyms == ("nbe", "nboe")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""Says words of organisation and place names in English: a name in another language or script finds its English one.
+
+The table is `data/translations.txt`. Scripts that are written without spaces are cut at the words that the table knows.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from app.matching.text import fold
+
+_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+"""Thai, kana, Han and Hangul."""
+_RUN = re.compile(f"[{_UNSPACED}]+")
+_LEAST_CHARS = {True: 4, False: 3}
+"""Of a folded word, by whether it was Latin: a shorter word of one language is another word of the next (`su`, `nam`)."""
+_MAX_PHRASE_WORDS = 3
+
+Phrases = dict[str, dict[tuple[str, ...], tuple[str, ...]]]
+
+
+@cache
+def _table() -> dict[str, list[str]]:
+    """English words -> what they are called elsewhere."""
+    lines = (files("app.matching.data") / "translations.txt").read_text("utf-8").splitlines()
+    pairs = (line.split(":", 1) for line in lines if line and not line.startswith("#"))
+    return {meaning: [word.strip() for word in words.split(",")] for meaning, words in pairs}
+
+
+@cache
+def _unspaced() -> tuple[re.Pattern[str], dict[str, str]]:
+    """A pattern that finds known words, the longest first, and what they mean."""
+    meanings = {word: meaning for meaning, words in _table().items() for word in words if _RUN.fullmatch(word)}
+    return re.compile("|".join(sorted(map(re.escape, meanings), key=len, reverse=True))), meanings
+
+
+@cache
+def word_translations() -> dict[str, tuple[str, ...]]:
+    """Folded word -> its English words."""
+    return {words[0]: meaning for words, meaning in _spaced() if len(words) == 1}
+
+
+@cache
+def _phrases() -> Phrases:
+    """Phrases of two or three folded words, by their first word."""
+    found: Phrases = {}
+    for words, meaning in _spaced():
+        if 1 < len(words) <= _MAX_PHRASE_WORDS:
+            found.setdefault(words[0], {})[words] = meaning
+    return found
+
+
+def _spaced() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Folded variants and their meanings, of scripts with spaces."""
+    pairs = ((variant, tuple(meaning.split())) for meaning, variants in _table().items() for variant in variants)
+    folded = (
+        (tuple(fold(variant).split()), meaning, variant) for variant, meaning in pairs if not _RUN.search(variant)
+    )
+    return [
+        (words, meaning)
+        for words, meaning, variant in folded
+        if words and words != meaning and (len(words) > 1 or len(words[0]) >= _LEAST_CHARS[_is_latin(variant)])
+    ]
+
+
+def _is_latin(text: str) -> bool:
+    return "LATIN" in unicodedata.name(text[0], "")
+
+
+def spell_out(text: str) -> str:
+    """Puts the meaning of known words into runs of unspaced script: `東京大学` is ` tokyo  university `."""
+    if text.isascii() or not _RUN.search(text):
+        return text
+    pattern, meanings = _unspaced()
+    return _RUN.sub(lambda run: pattern.sub(lambda word: f" {meanings[word.group()]} ", run.group()), text)
+
+
+def translate_phrases(tokens: Sequence[str]) -> list[str]:
+    """Replaces phrases (`dai hoc`, `rumah sakit`) by their English words; single words are left alone."""
+    phrases = _phrases()
+    if phrases.keys().isdisjoint(tokens):
+        return list(tokens)
+    translated: list[str] = []
+    at = 0
+    while at < len(tokens):
+        known = phrases.get(tokens[at], {})
+        length = next((n for n in (3, 2) if tuple(tokens[at : at + n]) in known), 0)
+        translated += known[tuple(tokens[at : at + length])] if length else (tokens[at],)
+        at += length or 1
+    return translated
