@@ -18,6 +18,10 @@ _MAX_ACRONYM_CHARS = 10
 _FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
 """The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
 _LONG_TEXT_CHARS = 40
+_PAR_VALUE = re.compile(
+    r"(?<=\S)\s+(?:DL|LS|EO|SF|HD|YC|CD|AD|SD|DK|NK|SK|ZY|BA|SW|RB)\s?-?[,.]?\d[\d,.]*$|\s+(?:INH\.? ?)?O\.N\.$"
+)
+"""How German exchanges end a name: currency and par value of the share (`DL-,01`, `O.N.`)."""
 _ROMAN = {
     "ii": "2",
     "iii": "3",
@@ -74,7 +78,7 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
         for length in range(min(_MAX_FORM_WORDS, len(tokens) - 1), 0, -1):
             kind = forms.get(tuple(tokens[-length:]))
             if kind is not None:
-                tokens, found = tokens[:-length], kind
+                tokens, found = _without_and(tokens[:-length]), kind
                 break
         else:
             break
@@ -82,6 +86,11 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
         found = found or forms[(tokens[0],)]
         tokens = tokens[1:]
     return tokens, found
+
+
+def _without_and(tokens: list[str]) -> list[str]:
+    """A name that lost its form must not end with the word that joined them: `Carnival Corporation & plc`."""
+    return tokens[:-1] if len(tokens) > 1 and tokens[-1] == "and" else tokens
 
 
 def canonical_tokens(tokens: list[str]) -> list[str]:
@@ -92,12 +101,12 @@ def canonical_tokens(tokens: list[str]) -> list[str]:
 
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
-    words = fold(spell_out(_FOOTNOTE.sub(r"\1 ", text) if len(text) > _LONG_TEXT_CHARS else text)).split()
+    text = _FOOTNOTE.sub(r"\1 ", text) if len(text) > _LONG_TEXT_CHARS else _PAR_VALUE.sub("", text)
+    words = fold(spell_out(text)).split()
     tokens, legal_class = split_legal_form(words)
     if tokens and tokens[0] == "the" and len(tokens) > 1:
         tokens = tokens[1:]
-    while len(tokens) > 1 and tokens[-1] == "and":
-        tokens = tokens[:-1]
+    tokens = _without_and(tokens)
     return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, _acronyms(words, tokens))
 
 

@@ -7,8 +7,10 @@ elsewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -17,7 +19,8 @@ from app.matching import values
 from app.matching.layout import BAG_KINDS, NAME_KINDS, PERSON_KINDS, Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, organisation_name
 from app.matching.schema import MatchSchema
-from app.matching.text import STOP_WORDS, fold, fold_cached, trigrams
+from app.matching.text import STOP_WORDS, fold, trigrams
+from app.matching.translations import spell_out
 
 NORMALISER_VERSION = "3"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
@@ -26,6 +29,8 @@ Form = list[list[str] | None]
 
 _PHONE_TAIL_DIGITS = 8
 """Numbers are retrieved by their last digits, so that a country code or trunk prefix does not matter."""
+_WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
+"""`Photoshop 3.0` is `Photoshop 3`."""
 _MAX_INDEXED_TOKENS = 64
 _MAX_JOINED_CHARS = 64
 
@@ -65,6 +70,16 @@ def _canonical(text: str) -> str:
     return " ".join(canonical_tokens(fold(text).split()))
 
 
+def _title(text: str) -> str:
+    return fold(_WHOLE_VERSION.sub(r"\1", text))
+
+
+@lru_cache(maxsize=65_536)
+def _place(text: str) -> str:
+    """A city or region in one spelling: `München` is `munich`, `St. Louis` is `saint louis`."""
+    return " ".join(canonical_tokens(fold(spell_out(text)).split()))
+
+
 def _postal(text: str) -> str:
     return values.postal_code(text)
 
@@ -72,14 +87,14 @@ def _postal(text: str) -> str:
 NORMALISERS: dict[Kind, Callable[[str], str]] = {
     Kind.ORG: _organisation,
     Kind.AFFILIATE: _organisation,
-    Kind.TITLE: fold,
+    Kind.TITLE: _title,
     Kind.TEXT: fold,
     Kind.PERSON: fold,
     Kind.GIVEN: fold,
     Kind.FAMILY: fold,
     Kind.ADDRESS: _canonical,
-    Kind.CITY: fold_cached,
-    Kind.REGION: fold_cached,
+    Kind.CITY: _place,
+    Kind.REGION: _place,
     Kind.POSTAL: _postal,
     Kind.COUNTRY: values.country,
     Kind.HOST: _host,

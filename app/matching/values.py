@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import tldextract
 
-from app.matching.text import fold, fold_cached
+from app.matching.text import STOP_WORDS, fold, fold_cached
 
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|//|mailto:)?(?:[^/@]*@)?([^/:?#\s]+)")
 _SERVICES = frozenset("www www2 www1 web mail email smtp mx webmail en de fr es it home portal info".split())
@@ -76,6 +76,19 @@ def postal_code(text: str) -> str:
 def _countries() -> dict[str, str]:
     lines = (files("app.matching.data") / "countries.txt").read_text("utf-8").splitlines()
     return {name: line.split("\t")[0] for line in lines if not line.startswith("#") for name in line.split("\t")[1:]}
+
+
+@cache
+def _country_words() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for name, code in _countries().items():
+        found.setdefault(code, set()).update(word for word in name.split() if len(word) > 2 and word not in STOP_WORDS)
+    return {code: frozenset(words) for code, words in found.items()}
+
+
+def country_words(code: str) -> frozenset[str]:
+    """The words of a country's names (`de`: germany, deutschland, ...); none for what is no code."""
+    return _country_words().get(code, frozenset())
 
 
 @lru_cache(maxsize=16_384)

@@ -23,30 +23,44 @@ _BAGS = {kind.value for kind in BAG_KINDS}
 _SHARED = sorted({name for kind, name in COLUMNS if kind in _BAGS})
 _SUPPORT = frozenset(
     "matched matched_first_bits exact cover_high joined_similar joined_close numbers_equal acronym exact_bits first_word "
-    "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared".split()
+    "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared run_candidate query_elsewhere".split()
 )
 _OPPOSE = frozenset(
     "unmatched_query unmatched_candidate unmatched_both numbers_differ little_shared legal_differs country_in_name_differs "
-    "city_missing_in_long_name codes_differ rarest_query_lost rarest_candidate_lost differ".split()
+    "city_missing_in_long_name codes_differ rarest_query_lost rarest_candidate_lost candidate_elsewhere spelling_lost".split()
 )
+_LEVELS = ("differ", "near", "close", "exact")
 _SHRINKAGE = 2e-4
 _SHARED_SHRINKAGE = 0.2
 _ITERATIONS = 300
 
 
 def _spread() -> sparse.csr_matrix:
-    """(columns, parameters): a column's weight is its own parameter plus the shared one of its feature."""
-    own = [(j, j) for j in range(len(COLUMNS))]
-    shared = [(j, len(COLUMNS) + _SHARED.index(name)) for j, (kind, name) in enumerate(COLUMNS) if kind in _BAGS]
-    rows, columns = zip(*own, *shared, strict=True)
+    """(columns, parameters): a column's weight is its own parameter plus those that it is built on.
+
+    Features of words share a part. Levels of values rise: near is different and something more, close is near and more.
+    """
+    at = {column: j for j, column in enumerate(COLUMNS)}
+    cells = [(j, j) for j in range(len(COLUMNS))]
+    for (kind, name), j in at.items():
+        if kind in _BAGS:
+            cells.append((j, len(COLUMNS) + _SHARED.index(name)))
+        elif name in _LEVELS:
+            cells += [(j, at[kind, lower]) for lower in _LEVELS[: _LEVELS.index(name)]]
+    rows, columns = zip(*cells, strict=True)
     shape = (len(COLUMNS), len(COLUMNS) + len(_SHARED))
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
 def _bounds() -> list[tuple[float | None, float | None]]:
-    names = [name for _, name in COLUMNS] + _SHARED
-    signs = [(0.0, None) if n in _SUPPORT else (None, 0.0) if n in _OPPOSE else (None, None) for n in names]
-    return [*signs, (None, None), (0.0, 1.0)]
+    own = [_sign(name, level=kind not in _BAGS and name in _LEVELS) for kind, name in COLUMNS]
+    return [*own, *(_sign(name, level=False) for name in _SHARED), (None, None), (0.0, 1.0)]
+
+
+def _sign(name: str, *, level: bool) -> tuple[float | None, float | None]:
+    if level:
+        return (None, 0.0) if name == _LEVELS[0] else (0.0, None)
+    return (0.0, None) if name in _SUPPORT else (None, 0.0) if name in _OPPOSE else (None, None)
 
 
 def fit(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> dict[str, Any]:

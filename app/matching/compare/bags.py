@@ -16,6 +16,7 @@ from app.matching.layout import NAME_KINDS, PERSON_KINDS, Kind
 from app.matching.rarity import token_bits
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 BAG_FEATURES = (
     "present",
@@ -44,6 +45,10 @@ BAG_FEATURES = (
     "rarest_candidate_lost",
     "code_shared",
     "codes_differ",
+    "query_elsewhere",
+    "candidate_elsewhere",
+    "run_candidate",
+    "spelling_lost",
 )
 _MAX_TOKENS = 40
 _CAP_BITS = 14.0
@@ -70,6 +75,13 @@ class Bag(NamedTuple):
         return frozenset(token for token in self.tokens if _is_code(token))
 
 
+class Context(NamedTuple):
+    """Words of the other fields that name a place or another organisation: of the query, and of the owner of each row."""
+
+    query: frozenset[str]
+    rows: Sequence[frozenset[str]]
+
+
 def _is_code(token: str) -> bool:
     if len(token) < _LEAST_CODE_CHARS or token.isalpha() or token.isdigit():
         return False
@@ -90,8 +102,13 @@ def namespace_of(kind: Kind) -> str:
     return "place" if kind is Kind.ADDRESS else "text"
 
 
-def compare_bags(kind: Kind, query: Bag, rows: Sequence[Bag], frequencies: TermFrequencies) -> Floats:
-    """Features of the query against each row; shape (len(rows), len(BAG_FEATURES))."""
+def compare_bags(
+    kind: Kind, query: Bag, rows: Sequence[Bag], frequencies: TermFrequencies, context: Context | None = None
+) -> Floats:
+    """Features of the query against each row; shape (len(rows), len(BAG_FEATURES)).
+
+    With `context`, words that stand in another field of a side are told apart from words that the other side lacks.
+    """
     place: dict[str, int] = {}
     placed = [[place.setdefault(token, len(place)) for token in row.tokens] for row in rows]
     words = list(place)
@@ -103,24 +120,64 @@ def compare_bags(kind: Kind, query: Bag, rows: Sequence[Bag], frequencies: TermF
     bits = np.minimum(token_bits([*query.tokens, *words], namespace_of(kind), frequencies), _CAP_BITS)
     query_bits, word_bits = bits[: len(query.tokens)], np.append(bits[len(query.tokens) :], 0.0)
     features = np.zeros((len(BAG_FEATURES), len(rows)))
-    _align(features, table[:, index], query_bits, word_bits[index])
+    known_query, known_row = (None, None) if context is None else _named_elsewhere(query, rows, context, width)
+    left = _Left(query_bits[:, None], word_bits[index], known_query, known_row)
+    _align(features, table[:, index], left)
     _whole_strings(features, query, rows)
     return features.T
 
 
-def _align(features: Floats, pairs: Floats, query_bits: Floats, row_bits: Floats) -> None:
+class _Left(NamedTuple):
+    """Information of words, (query tokens, 1) and (rows, row tokens), 0 where a row has no more words ; which of them stand elsewhere."""
+
+    query_bits: Floats
+    row_bits: Floats
+    known_query: Mask | None
+    known_row: Mask | None
+
+
+def _named_elsewhere(query: Bag, rows: Sequence[Bag], context: Context, width: int) -> tuple[Mask, Mask]:
+    """Which words of the query stand elsewhere in each row's record, (query tokens, rows); which of a row in either record."""
+    named = [[token in own for own in context.rows] for token in query.tokens]
+    owned = [
+        [token in own or token in context.query for token in row.tokens] + [False] * (width - len(row.tokens))
+        for row, own in zip(rows, context.rows, strict=True)
+    ]
+    return np.array(named), np.array(owned)
+
+
+def _longest_run(pairs: Floats, row_bits: Floats) -> Floats:
+    """Information of the longest run of a row's words that stand in the query one after another; shape (rows,)."""
+    alike = pairs > 0
+    run = np.zeros_like(row_bits)
+    longest = np.zeros_like(row_bits)
+    for found in alike:
+        shifted = np.zeros_like(run)
+        shifted[:, 1:] = run[:, :-1]
+        run = np.where(found, shifted + row_bits, 0.0)
+        np.maximum(longest, run, out=longest)
+    best: Floats = longest.max(axis=1)
+    return best
+
+
+def _align(features: Floats, pairs: Floats, left: _Left) -> None:
     """Fills what words say, one row of `features` a feature.
 
-    `pairs` is (query tokens, rows, row tokens): similarities of this row's words to the query's; `row_bits` is
-    (rows, row tokens), 0 where a row has no more words.
+    `pairs` is (query tokens, rows, row tokens): similarities of this row's words to the query's.
     """
+    query_bits, row_bits = left.query_bits, left.row_bits
     best = pairs.max(axis=2)
     found, same = best > 0, best >= 0.999
     partner = row_bits[np.arange(len(row_bits)), pairs.argmax(axis=2)]
     gain = np.where(same, 1.0, np.maximum(0.0, (best - 0.6) / 0.4) * 0.75)
-    matched = (np.minimum(query_bits[:, None], partner) * gain).sum(axis=0)
-    query_left = np.where(found, 0.0, query_bits[:, None])
+    common = np.minimum(query_bits, partner)
+    matched = (common * gain).sum(axis=0)
+    query_left = np.where(found, 0.0, query_bits)
     row_left = np.where(pairs.max(axis=0) > 0, 0.0, row_bits)
+    if left.known_query is not None and left.known_row is not None:
+        features[_AT["query_elsewhere"]] = np.minimum((query_left * left.known_query).sum(axis=0), 30.0) / 10.0
+        features[_AT["candidate_elsewhere"]] = np.minimum((row_left * left.known_row).sum(axis=1), 30.0) / 10.0
+        query_left, row_left = query_left * ~left.known_query, row_left * ~left.known_row
     lost_query, lost_row = query_left.sum(axis=0), row_left.sum(axis=1)
     cover_query = matched / np.maximum(matched + lost_query, 1e-9)
     cover_row = matched / np.maximum(matched + lost_row, 1e-9)
@@ -136,11 +193,13 @@ def _align(features: Floats, pairs: Floats, query_bits: Floats, row_bits: Floats
         "cover_high": np.maximum(0.0, cover_query * cover_row - 0.8) * 5.0,
         "first_word": pairs[0, :, 0] > 0,
         "spelling": (found & ~same).sum(axis=0) / 3.0,
+        "spelling_lost": (common * (found - gain)).sum(axis=0) / 10.0,
         "query_within": (lost_query == 0) & (lost_row > 0),
         "candidate_within": (lost_row == 0) & (lost_query > 0),
         "little_shared": matched < _LITTLE_BITS,
         "rarest_query_lost": query_left.max(axis=0) / 10.0,
         "rarest_candidate_lost": row_left.max(axis=1) / 10.0,
+        "run_candidate": _longest_run(pairs, row_bits) / np.maximum(row_bits.sum(axis=1), 1e-9),
     }
     for name, column in columns.items():
         features[_AT[name]] = column

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from app.matching.compare.bags import BAG_FEATURES, Bag, compare_bags
-from app.matching.compare.columns import Columns, parse_bags
+from app.matching.compare.bags import BAG_FEATURES, Bag, Context, compare_bags
+from app.matching.compare.columns import Columns, context_slots, context_words, parse_bags
 from app.matching.compare.hints import HINT_FEATURES, compare_hints
 from app.matching.compare.scalars import Level, best_level
 from app.matching.frequencies import TermFrequencies
@@ -25,6 +26,7 @@ _LEVEL_ROWS = {
     Level.NEAR: (0.0, 0.0, 0.0, 1.0, 0.0),
     Level.DIFFERENT: (0.0, 0.0, 0.0, 0.0, 1.0),
 }
+_MAIN_KINDS = frozenset({Kind.ORG, Kind.TITLE})
 _RANKING = np.zeros(len(BAG_FEATURES))
 for _name, _weight in (
     ("matched", 1.0),
@@ -81,7 +83,8 @@ def compare(
         if wanted is None:
             continue
         if slot.kind in BAG_KINDS:
-            compared.append(_compare_bag_slot(slot, wanted, columns.bags(i), frequencies))
+            contexts = _Contexts(slots, query, columns) if slot.kind in _MAIN_KINDS and context_slots(slots) else None
+            compared.append(_compare_bag_slot(slot, wanted, columns.bags(i), frequencies, contexts))
         else:
             compared.append(_compare_scalar_slot(slot, wanted, columns.values[i], frequencies))
     hints = compare_hints(slots, query, columns, frequencies)
@@ -89,16 +92,36 @@ def compare(
     return Comparison(tuple(compared), len(candidates))
 
 
+class _Contexts(NamedTuple):
+    """What the other fields of the query and of the candidates say."""
+
+    slots: tuple[Slot, ...]
+    query: Form
+    columns: Columns
+
+    def of(self, owners: Sequence[int]) -> Context:
+        """The words for rows that belong to these candidates."""
+        words = self.columns.context_words()
+        own = context_words(tuple(tuple(self.query[i] or ()) for i in context_slots(self.slots)))
+        return Context(own, [words[c] for c in owners])
+
+
 def _compare_bag_slot(
-    slot: Slot, wanted: list[str], values: Sequence[list[Bag]], frequencies: TermFrequencies
+    slot: Slot,
+    wanted: list[str],
+    values: Sequence[list[Bag]],
+    frequencies: TermFrequencies,
+    contexts: _Contexts | None,
 ) -> SlotComparison:
     features = np.zeros((len(values), len(BAG_FEATURES)))
     pairs: list[Pair | None] = [None] * len(values)
     owners = [c for c, found in enumerate(values) for _ in found]
     rows = [bag for found in values for bag in found]
+    context = contexts.of(owners) if contexts is not None and rows else None
     for query in parse_bags(slot.kind, wanted) if rows else ():
         if query.tokens:
-            _keep_best(features, pairs, compare_bags(slot.kind, query, rows, frequencies), owners, query, rows)
+            compared = compare_bags(slot.kind, query, rows, frequencies, context)
+            _keep_best(features, pairs, compared, owners, query, rows)
     return SlotComparison(slot.kind.value, slot.fields, features, pairs)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from app.matching.compare.bags import Bag, parse_bag
 from app.matching.layout import Kind, Slot
 from app.matching.prepare import Form
+from app.matching.values import country_words
 
+_CONTEXT_KINDS = frozenset({Kind.CITY, Kind.REGION, Kind.COUNTRY, Kind.AFFILIATE})
 _JOINED_KINDS = frozenset({Kind.GIVEN, Kind.FAMILY, Kind.ADDRESS})
 """Several values of these are parts of one."""
 
@@ -19,6 +22,7 @@ class Columns:
         self.values: list[tuple[list[str] | None, ...]] = list(zip(*candidates, strict=True))
         self._slots = slots
         self._bags: dict[int, list[list[Bag]]] = {}
+        self._contexts: list[frozenset[str]] | None = None
 
     def bags(self, slot: int) -> list[list[Bag]]:
         """The parsed values of every candidate in a slot of words."""
@@ -26,6 +30,29 @@ class Columns:
             kind = self._slots[slot].kind
             self._bags[slot] = [parse_bags(kind, found) for found in self.values[slot]]
         return self._bags[slot]
+
+    def context_words(self) -> list[frozenset[str]]:
+        """Of every candidate: the words of its places and of other organisations."""
+        if self._contexts is None:
+            at = context_slots(self._slots)
+            self._contexts = [context_words(tuple(self._value(i, c) for i in at)) for c in range(len(self.values[0]))]
+        return self._contexts
+
+    def _value(self, slot: int, candidate: int) -> tuple[str, ...]:
+        return tuple(self.values[slot][candidate] or ())
+
+
+@lru_cache(maxsize=256)
+def context_slots(slots: tuple[Slot, ...]) -> tuple[int, ...]:
+    """Positions of the slots whose words may stand inside a name too: places, other organisations."""
+    return tuple(i for i, slot in enumerate(slots) if slot.kind in _CONTEXT_KINDS)
+
+
+@lru_cache(maxsize=16_384)
+def context_words(values: tuple[tuple[str, ...], ...]) -> frozenset[str]:
+    """The words of values, and of the names of countries given by their codes."""
+    found = {value.partition("|")[0] for several in values for value in several}
+    return frozenset(word for value in found for word in (*value.split(), *country_words(value)))
 
 
 def parse_bags(kind: Kind, values: Sequence[str] | None) -> list[Bag]:
