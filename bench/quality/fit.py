@@ -23,7 +23,8 @@ _BAGS = {kind.value for kind in BAG_KINDS}
 _SHARED = sorted({name for kind, name in COLUMNS if kind in _BAGS})
 _SUPPORT = frozenset(
     "matched matched_first_bits exact cover_high joined_similar joined_close numbers_equal acronym exact_bits first_word "
-    "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared run_candidate query_elsewhere".split()
+    "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared "
+    "run_candidate query_elsewhere".split()
 )
 _OPPOSE = frozenset(
     "unmatched_query unmatched_candidate unmatched_both numbers_differ little_shared legal_differs country_in_name_differs "

@@ -128,7 +128,7 @@ def compare_bags(
 
 
 class _Left(NamedTuple):
-    """Information of words, (query tokens, 1) and (rows, row tokens), 0 where a row has no more words ; which of them stand elsewhere."""
+    """Information of words, (query tokens, 1) and (rows, row tokens), 0 past a row's end; which of them stand elsewhere."""
 
     query_bits: Floats
     row_bits: Floats
