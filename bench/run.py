@@ -20,6 +20,7 @@ import httpx2
 import psutil
 
 from app.client import Client
+from app.profiles import find_profile
 from bench.generator import Company, generate
 
 CONNECTION = Path("var/connection.json")
@@ -28,6 +29,8 @@ WARM_UP = 500
 REQUESTS = 1_500
 CLIENTS = (1, 4, 8)
 RECALL_LEADS = 1_000
+STRANGERS = 1_000
+"""Leads whose company is left out of the master: they must stay unlinked."""
 HIDDEN = frozenset({"id", "kind", "ops", "split", "qtype", "lang"})
 PROFILE = "leads_to_accounts"
 Record = dict[str, Any]
@@ -41,6 +44,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     master, leads, answers = _read(chosen.folder) if chosen.folder else _made(chosen.records, chosen.seed)
+    strangers, leads = leads[-STRANGERS:], leads[:-STRANGERS]
+    unknown = {record_id for lead in strangers for record_id in answers.get(lead["id"], ())}
+    master = [record for record in master if record["id"] not in unknown]
     connection = json.loads(CONNECTION.read_text("utf-8"))
     figures: dict[str, Any] = {"records": len(master), "leads": len(leads)}
     with Client(connection["base_url"], connection["api_key"]) as client:
@@ -48,6 +54,7 @@ def main() -> None:
         _size(connection, snapshot_id, len(master), figures)
         _latency(connection, snapshot_id, leads, figures)
         _quality(client, snapshot_id, leads, answers, figures)
+        figures["no_match_unlinked"] = round(1 - _linked_share(client, snapshot_id, strangers), 4)
         _recall(client, snapshot_id, leads, answers, figures)
     api = psutil.Process(connection["pids"]["api"])
     figures["api_resident_mb"] = round(api.memory_info().rss / 2**20)
@@ -146,6 +153,7 @@ def _drive(connection: dict[str, Any], bodies: Sequence[Record]) -> list[float]:
 def _quality(
     client: Client, snapshot_id: str, leads: Sequence[Record], answers: dict[str, set[str]], figures: dict[str, Any]
 ) -> None:
+    threshold = find_profile(PROFILE).match_threshold
     first = linked = correct = known = 0
     for lead in leads[:REQUESTS]:
         body = _request(snapshot_id, lead)
@@ -156,12 +164,17 @@ def _quality(
         known += bool(right)
         hit = best is not None and best["record_id"] in right
         first += hit
-        if best is not None and best["score"] >= 0.5:
+        if best is not None and best["score"] >= threshold:
             linked += 1
             correct += hit
     figures["hit_at_1"] = round(first / max(known, 1), 4)
     figures["precision"] = round(correct / max(linked, 1), 4)
     figures["recall"] = round(correct / max(known, 1), 4)
+
+
+def _linked_share(client: Client, snapshot_id: str, leads: Sequence[Record]) -> float:
+    answers = [client.call("POST", "/match/record", _request(snapshot_id, lead)) for lead in leads]
+    return [answer["decision"] for answer in answers].count("match") / max(len(leads), 1)
 
 
 def _recall(

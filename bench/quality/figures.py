@@ -28,21 +28,18 @@ class Outcome:
 
 def figures(outcome: Outcome, threshold: float) -> dict[str, Any]:
     """All figures of one set; those that its queries cannot show are None."""
-    known = max(int(outcome.answerable.sum()), 1)
-    linked = outcome.score >= threshold
-    correct = int((linked & outcome.right).sum())
-    precision = correct / max(int(linked.sum()), 1)
-    recall = correct / known
-    strangers = ~outcome.answerable
+    precision, recall, f1 = links(outcome, threshold)
+    linked, strangers = outcome.score >= threshold, ~outcome.answerable
     return {
         "queries": len(outcome.score),
         "hit_at_1": _hits(outcome, 1),
         "hit_at_5": _hits(outcome, 5),
         "hit_at_10": _hits(outcome, 10),
-        "hit_at_1_interval": interval(outcome),
+        "recall_at_50": _hits(outcome, 50),
+        "intervals": intervals(outcome, threshold),
         "precision": round(precision, 4),
         "recall": round(recall, 4),
-        "f1": round(2 * precision * recall / max(precision + recall, 1e-9), 4),
+        "f1": round(f1, 4),
         "recall_at_precision_95": _recall_at(outcome, 0.95),
         "recall_at_precision_99": _recall_at(outcome, 0.99),
         "no_match_unlinked": round(float(1 - linked[strangers].mean()), 4) if strangers.any() else None,
@@ -52,13 +49,24 @@ def figures(outcome: Outcome, threshold: float) -> dict[str, Any]:
     }
 
 
-def interval(outcome: Outcome) -> tuple[float, float]:
-    """95 % bootstrap interval of hit@1."""
+def links(outcome: Outcome, threshold: float) -> tuple[float, float, float]:
+    """Precision, recall and F1 of linking the best candidate from a score on."""
+    linked = outcome.score >= threshold
+    correct = int((linked & outcome.right).sum())
+    precision = correct / max(int(linked.sum()), 1)
+    recall = correct / max(int(outcome.answerable.sum()), 1)
+    return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+def intervals(outcome: Outcome, threshold: float) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals over the queries."""
     rng = np.random.default_rng(0)
     count = len(outcome.score)
-    hits = [_hits(outcome.part(rng.integers(0, count, count)), 1) for _ in range(_RESAMPLES)]
-    low, high = np.quantile(hits, (0.025, 0.975))
-    return round(float(low), 4), round(float(high), 4)
+    drawn = [outcome.part(rng.integers(0, count, count)) for _ in range(_RESAMPLES)]
+    samples = np.array([(_hits(part, 1), *links(part, threshold), _ece(part)) for part in drawn])
+    low, high = np.quantile(samples, (0.025, 0.975), axis=0).round(4).tolist()
+    names = ("hit_at_1", "precision", "recall", "f1", "ece")
+    return {name: (low[i], high[i]) for i, name in enumerate(names)}
 
 
 def _hits(outcome: Outcome, first: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LABEL_COLUMNS = frozenset(
@@ -32,6 +32,8 @@ class LabelledSet:
     master: list[dict[str, str]]
     queries: list[dict[str, str]]
     answers: dict[str, set[str]]
+    pairs: list[tuple[str, str, bool]] = field(default_factory=list)
+    """Labelled pairs to test on: query id, master id, whether they are the same; most sets have none."""
 
     @property
     def fields(self) -> list[str]:
@@ -56,7 +58,13 @@ def read_set(folder: Path, name: str) -> LabelledSet:
     answers: dict[str, set[str]] = {}
     for row in _rows(folder / "gold.csv"):
         answers.setdefault(row["query_id"], set()).add(row["master_id"])
-    return LabelledSet(name, _rows(folder / "master.csv"), _rows(folder / "queries.csv"), answers)
+    return LabelledSet(name, _rows(folder / "master.csv"), _rows(folder / "queries.csv"), answers, _pairs(folder))
+
+
+def _pairs(folder: Path) -> list[tuple[str, str, bool]]:
+    path = folder / "pairs.csv"
+    rows = _rows(path) if path.exists() else []
+    return [(row["query_id"], row["master_id"], row["label"] == "1") for row in rows if row["split"] in ("test", "all")]
 
 
 def find_sets(root: Path, wanted: list[str]) -> dict[str, Path]:
