@@ -60,7 +60,7 @@ _MAX_LABELS = 14
 _MAX_PART_TOKENS = 24
 _LONGEST_PART = 9
 _MAX_PARTS = 200
-_KEYWORD_FIELDS = frozenset({"ids", "joined", "acronym"})
+_WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"})
 _SHORT_TOKEN_CHARS = 6
 _MAX_FORMAL_NAMES = 4
 _FEW_POSTINGS = 8
@@ -164,6 +164,6 @@ def _rarest(
     for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
         if len(clauses) == most or not budget.take(postings):
             break
-        boost = _CHANNEL_BOOST[channel] * (2.0 if field in _KEYWORD_FIELDS and postings <= _FEW_POSTINGS else 1.0)
+        boost = _CHANNEL_BOOST[channel] * (2.0 if postings <= _FEW_POSTINGS and channel in _WHOLE_CHANNELS else 1.0)
         clauses.append((PlannedTerm(channel, field, term, boost),))
     return clauses
