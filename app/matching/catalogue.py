@@ -10,6 +10,7 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     "org": ("NAME", "name"),
     "affiliate": ("ORGANIZATION", "organisation"),
     "title": ("TITLE", "title"),
+    "product": ("PRODUCT", "product name"),
     "text": ("TEXT", "text"),
     "person": ("PERSON_NAME", "person name"),
     "given": ("GIVEN_NAME", "given name"),

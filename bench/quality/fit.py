@@ -20,7 +20,14 @@ from bench.quality.collect import COLUMNS, TrainingRows
 Floats = npt.NDArray[np.float64]
 
 _BAGS = {kind.value for kind in BAG_KINDS}
-_SHARED = sorted({name for kind, name in COLUMNS if kind in _BAGS})
+
+
+def _group(kind: str) -> str:
+    """Kinds that are compared in the same way share a part of their weights."""
+    return "words" if kind in _BAGS else "hint" if kind == "hint" else "values"
+
+
+_SHARED = sorted({(_group(kind), name) for kind, name in COLUMNS if kind != "hint"})
 _SUPPORT = frozenset(
     "matched matched_first_bits exact cover_high joined_similar joined_close numbers_equal acronym exact_bits first_word "
     "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared "
@@ -31,31 +38,36 @@ _OPPOSE = frozenset(
     "city_missing_in_long_name codes_differ rarest_query_lost rarest_candidate_lost candidate_elsewhere spelling_lost".split()
 )
 _LEVELS = ("differ", "near", "close", "exact")
-_SHRINKAGE = 2e-4
+_SHRINKAGE = 1e-4
 _SHARED_SHRINKAGE = 0.2
-_ITERATIONS = 300
+_ITERATIONS = 500
 
 
 def _spread() -> sparse.csr_matrix:
     """(columns, parameters): a column's weight is its own parameter plus those that it is built on.
 
-    Features of words share a part. Levels of values rise: near is different and something more, close is near and more.
+    Kinds that are compared alike share a part. Levels of values rise: near is different and something more, close is more.
     """
     at = {column: j for j, column in enumerate(COLUMNS)}
-    cells = [(j, j) for j in range(len(COLUMNS))]
+    shared = {column: len(COLUMNS) + j for j, column in enumerate(_SHARED)}
+    cells = []
     for (kind, name), j in at.items():
-        if kind in _BAGS:
-            cells.append((j, len(COLUMNS) + _SHARED.index(name)))
-        elif name in _LEVELS:
-            cells += [(j, at[kind, lower]) for lower in _LEVELS[: _LEVELS.index(name)]]
+        levels = _LEVELS[: _LEVELS.index(name) + 1] if _is_level(kind, name) else (name,)
+        cells += [(j, at[kind, level]) for level in levels]
+        cells += [(j, shared[_group(kind), level]) for level in levels if kind != "hint"]
     rows, columns = zip(*cells, strict=True)
     shape = (len(COLUMNS), len(COLUMNS) + len(_SHARED))
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
 def _bounds() -> list[tuple[float | None, float | None]]:
-    own = [_sign(name, level=kind not in _BAGS and name in _LEVELS) for kind, name in COLUMNS]
-    return [*own, *(_sign(name, level=False) for name in _SHARED), (None, None), (0.0, 1.0)]
+    own = [_sign(name, level=_is_level(kind, name)) for kind, name in COLUMNS]
+    shared = [_sign(name, level=group == "values" and name in _LEVELS) for group, name in _SHARED]
+    return [*own, *shared, (None, None), (0.0, 1.0)]
+
+
+def _is_level(kind: str, name: str) -> bool:
+    return _group(kind) == "values" and name in _LEVELS
 
 
 def _sign(name: str, *, level: bool) -> tuple[float | None, float | None]:

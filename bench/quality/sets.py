@@ -14,7 +14,8 @@ LABEL_COLUMNS = frozenset(
 
 FAMILIES = {
     "lead": ("finance_accounts", "gen"),
-    "organisation": ("ror_", "universities_", "leipzig_"),
+    "affiliation": ("ror_affiliations_", "leipzig_"),
+    "organisation": ("ror_", "universities_"),
     "person": ("febrl", "fake_", "historical_", "rldata"),
     "product": ("abt_", "amazon_", "beer"),
     "citation": ("dblp_", "cora"),
