@@ -10,7 +10,6 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     "org": ("NAME", "name"),
     "affiliate": ("ORGANIZATION", "organisation"),
     "title": ("TITLE", "title"),
-    "product": ("PRODUCT", "product name"),
     "text": ("TEXT", "text"),
     "person": ("PERSON_NAME", "person name"),
     "given": ("GIVEN_NAME", "given name"),

@@ -21,7 +21,6 @@ class Kind(StrEnum):
     ORG = "org"
     AFFILIATE = "affiliate"
     TITLE = "title"
-    PRODUCT = "product"
     TEXT = "text"
     PERSON = "person"
     GIVEN = "given"
@@ -40,17 +39,14 @@ class Kind(StrEnum):
 
 
 BAG_KINDS = frozenset(
-    {Kind.ORG, Kind.AFFILIATE, Kind.TITLE, Kind.PRODUCT, Kind.TEXT, Kind.PERSON, Kind.GIVEN, Kind.FAMILY, Kind.ADDRESS}
+    {Kind.ORG, Kind.AFFILIATE, Kind.TITLE, Kind.TEXT, Kind.PERSON, Kind.GIVEN, Kind.FAMILY, Kind.ADDRESS}
 )
 """Compared token by token; all others value by value."""
 
 PERSON_KINDS = frozenset({Kind.PERSON, Kind.GIVEN, Kind.FAMILY})
 
-NAME_KINDS = frozenset({Kind.ORG, Kind.TITLE, Kind.PRODUCT, Kind.PERSON, Kind.GIVEN, Kind.FAMILY})
+NAME_KINDS = frozenset({Kind.ORG, Kind.TITLE, Kind.PERSON, Kind.GIVEN, Kind.FAMILY})
 """What goes into the index's `name` field."""
-
-MAIN_KINDS = frozenset({Kind.ORG, Kind.TITLE, Kind.PRODUCT})
-"""Names of things: one slot of them at most, with words of other fields in it now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ def _name_slots(fields: tuple[FieldSpec, ...]) -> list[Slot]:
     texts = [field.name for field in fields if field.role is Role.TEXT]
     persons = any(field.role in (Role.PERSON_NAME, Role.FAMILY_NAME) for field in fields)
     title = _title_field(fields, organisations, texts, persons)
-    slots = [Slot(Kind.PRODUCT if _are_products(fields) else Kind.TITLE, (title,))] if title else []
+    slots = [Slot(Kind.TITLE, (title,))] if title else []
     main = [] if title else [n for i, n in enumerate(organisations) if i == 0 or _ALIAS.fullmatch(fold(n))]
     if main:
         slots.append(Slot(Kind.ORG, tuple(main)))
@@ -114,14 +110,11 @@ def _name_slots(fields: tuple[FieldSpec, ...]) -> list[Slot]:
     return slots
 
 
-def _are_products(fields: tuple[FieldSpec, ...]) -> bool:
-    return any(_PRODUCT.fullmatch(fold(field.name)) for field in fields)
-
-
 def _title_field(
     fields: tuple[FieldSpec, ...], organisations: list[str], texts: list[str], persons: bool
 ) -> str | None:
-    if _are_products(fields) and "name" in (fold(name) for name in organisations):
+    product = any(_PRODUCT.fullmatch(fold(field.name)) for field in fields)
+    if product and "name" in (fold(name) for name in organisations):
         return next(name for name in organisations if fold(name) == "name")
     titled = [name for name in texts if _TITLE.fullmatch(fold(name))]
     if titled:

@@ -13,11 +13,11 @@ from app.matching.schema import Role
 from app.matching.text import fold
 
 _KINDS_OF_ROLE: dict[Role, tuple[Kind, ...]] = {
-    Role.ORGANIZATION_NAME: (Kind.ORG, Kind.TITLE, Kind.PRODUCT, Kind.PERSON, Kind.AFFILIATE),
+    Role.ORGANIZATION_NAME: (Kind.ORG, Kind.TITLE, Kind.PERSON, Kind.AFFILIATE),
     Role.DOMAIN: (Kind.HOST,),
     Role.EMAIL: (Kind.EMAIL, Kind.HOST),
     Role.PHONE: (Kind.PHONE,),
-    Role.PERSON_NAME: (Kind.PERSON, Kind.GIVEN, Kind.FAMILY, Kind.ORG, Kind.TITLE, Kind.PRODUCT),
+    Role.PERSON_NAME: (Kind.PERSON, Kind.GIVEN, Kind.FAMILY, Kind.ORG, Kind.TITLE),
     Role.GIVEN_NAME: (Kind.GIVEN, Kind.PERSON),
     Role.FAMILY_NAME: (Kind.FAMILY, Kind.PERSON),
     Role.ADDRESS: (Kind.ADDRESS,),
@@ -28,7 +28,7 @@ _KINDS_OF_ROLE: dict[Role, tuple[Kind, ...]] = {
     Role.IDENTIFIER: (Kind.IDENTIFIER,),
     Role.DATE: (Kind.DATE,),
     Role.NUMBER: (Kind.NUMBER,),
-    Role.TEXT: (Kind.TITLE, Kind.PRODUCT, Kind.ORG, Kind.TEXT),
+    Role.TEXT: (Kind.TITLE, Kind.ORG, Kind.TEXT),
 }
 """Where a field may go when no slot has its name: the first kind that the master has; e-mail goes to both of its kinds."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from app.matching import values
-from app.matching.layout import BAG_KINDS, MAIN_KINDS, NAME_KINDS, PERSON_KINDS, Kind, Slot, slots_of
+from app.matching.layout import BAG_KINDS, NAME_KINDS, PERSON_KINDS, Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, organisation_name
 from app.matching.schema import MatchSchema
 from app.matching.text import STOP_WORDS, fold, trigrams
@@ -88,7 +88,6 @@ NORMALISERS: dict[Kind, Callable[[str], str]] = {
     Kind.ORG: _organisation,
     Kind.AFFILIATE: _organisation,
     Kind.TITLE: _title,
-    Kind.PRODUCT: _title,
     Kind.TEXT: fold,
     Kind.PERSON: fold,
     Kind.GIVEN: fold,
@@ -164,7 +163,7 @@ def _add_bag(terms: IndexTerms, kind: Kind, value: str) -> None:
         terms.name += tokens
         if kind in PERSON_KINDS:
             terms.people += tokens
-        if kind in MAIN_KINDS:
+        if kind in (Kind.ORG, Kind.TITLE):
             terms.joined += joined_forms(tokens)
         terms.acronym += rest.partition("|")[2].split()
     elif kind is Kind.ADDRESS:

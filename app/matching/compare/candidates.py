@@ -14,7 +14,7 @@ from app.matching.compare.columns import Columns, context_slots, context_words, 
 from app.matching.compare.hints import HINT_FEATURES, compare_hints
 from app.matching.compare.scalars import Level, best_level
 from app.matching.frequencies import TermFrequencies
-from app.matching.layout import BAG_KINDS, MAIN_KINDS, Kind, Slot
+from app.matching.layout import BAG_KINDS, Kind, Slot
 from app.matching.prepare import Form
 from app.matching.rarity import value_bits
 
@@ -26,6 +26,7 @@ _LEVEL_ROWS = {
     Level.NEAR: (0.0, 0.0, 0.0, 1.0, 0.0),
     Level.DIFFERENT: (0.0, 0.0, 0.0, 0.0, 1.0),
 }
+_MAIN_KINDS = frozenset({Kind.ORG, Kind.TITLE})
 _RANKING = np.zeros(len(BAG_FEATURES))
 for _name, _weight in (
     ("matched", 1.0),
@@ -82,7 +83,7 @@ def compare(
         if wanted is None:
             continue
         if slot.kind in BAG_KINDS:
-            contexts = _Contexts(slots, query, columns) if slot.kind in MAIN_KINDS and context_slots(slots) else None
+            contexts = _Contexts(slots, query, columns) if slot.kind in _MAIN_KINDS and context_slots(slots) else None
             compared.append(_compare_bag_slot(slot, wanted, columns.bags(i), frequencies, contexts))
         else:
             compared.append(_compare_scalar_slot(slot, wanted, columns.values[i], frequencies))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from app.matching.compare.bags import Bag, parse_bag
 from app.matching.compare.columns import Columns
 from app.matching.frequencies import TermFrequencies
-from app.matching.layout import MAIN_KINDS, Kind, Slot
+from app.matching.layout import Kind, Slot
 from app.matching.prepare import Form, host_words
 from app.matching.rarity import value_bits
 from app.matching.values import country_in_text
@@ -36,7 +36,7 @@ def compare_hints(slots: tuple[Slot, ...], query: Form, columns: Columns, freque
     """Shape (candidates, len(HINT_FEATURES)); zero wherever the slots themselves were compared and agree."""
     features = np.zeros((len(columns.values[0]), len(HINT_FEATURES)))
     at = {slot.kind: i for i, slot in reversed(list(enumerate(slots)))}
-    name = next((at[kind] for kind in MAIN_KINDS if kind in at), None)
+    name = next((at[kind] for kind in (Kind.ORG, Kind.TITLE) if kind in at), None)
     if name is None:
         return features
     if Kind.HOST in at:
