@@ -9,20 +9,16 @@ from typing import Any
 import orjson
 
 from app.matching.compare import Comparison, compare
-from app.matching.compare.bags import BAG_FEATURES
 from app.matching.frequencies import TermFrequencies
-from app.matching.layout import BAG_KINDS, Kind, Slot
+from app.matching.layout import Kind, Slot
 from app.matching.pairing import Pairing, pair_fields, query_form
 from app.matching.plan import RetrievalPlan
 from app.matching.planner import plan_retrieval
 from app.matching.prepare import Form, index_terms
 from app.matching.profile import Profile
-from app.matching.reasons import Reason, reasons_for, slot_level
-from app.matching.score import BITS, Scores, score
+from app.matching.reasons import Reason, reasons_for
+from app.matching.score import Scores, score
 from app.matching.standing import StandingDecision, Verdict
-
-_COVER_QUERY = BAG_FEATURES.index("cover_query")
-_COVER_CANDIDATE = BAG_FEATURES.index("cover_candidate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,42 +93,3 @@ def rerank(
 def reasons_of(reranked: Reranked, profile: Profile, candidate: int) -> list[Reason]:
     decision = reranked.decided.get(candidate)
     return reasons_for(reranked.comparison.slots, reranked.scores, profile.model, candidate, decision)
-
-
-def explain(reranked: Reranked, query: Query, profile: Profile, candidate: int) -> dict[str, Any]:
-    """Every compared field with both values, its level and weight in bits, the prior and the sums."""
-    scores = reranked.scores
-    fields = []
-    for i, slot in enumerate(reranked.comparison.slots):
-        pair = slot.pairs[candidate]
-        if pair is None:
-            continue
-        fields.append(
-            {
-                "field": slot.fields[0],
-                "fields": list(slot.fields),
-                "comparator": "words" if slot.kind in {kind.value for kind in BAG_KINDS} else slot.kind,
-                "record_value": _shown(pair[0]),
-                "candidate_value": _shown(pair[1]),
-                "similarity": _similarity(slot.kind, slot.features[candidate].tolist()),
-                "level": slot_level(slot, candidate),
-                "weight": round(float(scores.slots[i][candidate]) * BITS, 2),
-            }
-        )
-    return {
-        "fields": fields,
-        "prior": round(scores.prior * BITS, 2),
-        "match_weight": round(float(scores.log_odds[candidate]) * BITS, 2),
-        "mapping": query.mapping,
-    }
-
-
-def _shown(compared: str | tuple[str, ...]) -> str:
-    return compared.partition("|")[0] if isinstance(compared, str) else " ".join(compared)
-
-
-def _similarity(kind: str, row: list[float]) -> float:
-    """Of words: the share of information that both hold; of values: 1, 0.75, 0.5 or 0 by level."""
-    if kind in {bag.value for bag in BAG_KINDS}:
-        return round(row[_COVER_QUERY] * row[_COVER_CANDIDATE], 3)
-    return (1.0, 1.0, 0.75, 0.5, 0.0)[next(i for i, value in enumerate(row) if value)]

@@ -14,7 +14,7 @@ from app.matching.rerank import Query
 from app.observability.metrics import MATCH_CANDIDATES, MATCHES
 from app.observability.stages import stage
 from app.ports import CandidateIndex, Retrieved
-from app.services.match_answers import Ranked, answer_of, candidates_left, least_change, match_of, ranked_of
+from app.services.match_answers import Ranked, answer_of, candidates_left, flip_of, match_of, ranked_of
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
 from app.services.match_targets import MatchTarget, MatchTargets
 
@@ -148,7 +148,7 @@ class MatchService:
         ranked = ranked_of(call, asked, pool)
         match = match_of(call, ranked, position, orjson.loads(target.bundle.records.read(ordinal)))
         if at is None:
-            match["explanation"]["retrieval"] = None
+            match["explanation"]["retrieval"] |= {"channels": [], "rank": None, "score": None}
         return {
             "snapshot_id": target.snapshot_id,
             "profile": call.profile.label,
@@ -156,7 +156,7 @@ class MatchService:
             "retrieved": at is not None,
             "rank": ranked.reranked.order.index(position) + 1,
             **match,
-            "flip": least_change(call, ranked.reranked, position),
+            "flip": flip_of(call, ranked, position),
             "warnings": asked.warnings,
         }
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
-from app.matching.rerank import Query, Reranked, explain, reasons_of, rerank
+from app.matching.explanation import explain, unseen
+from app.matching.flip import Situation, least_change
+from app.matching.rerank import Query, Reranked, reasons_of, rerank
 from app.matching.standing import Verdict
 from app.ports import Retrieved
 from app.services.match_records import Asked, MatchCall
@@ -23,6 +25,8 @@ class Ranked:
     asked: Asked
     candidates: list[Retrieved]
     reranked: Reranked
+    unseen: dict[str, Any] | None = None
+    """Of an explanation: what a record that is not among the candidates could still score."""
 
     def score(self, position: int) -> float:
         return round(float(self.reranked.scores.score[position]), _SCORE_DECIMALS)
@@ -38,10 +42,14 @@ def candidates_left(query: Query, found: list[Retrieved], most: int) -> list[Ret
 
 
 def ranked_of(call: MatchCall, asked: Asked, candidates: list[Retrieved]) -> Ranked:
-    bundle = call.target.bundle
+    bundle, query, profile = call.target.bundle, asked.query, call.profile
     ordinals = [found.ordinal for found in candidates]
-    forms = bundle.forms.read_many(ordinals)
-    return Ranked(asked, candidates, rerank(call.slots, asked.query, forms, ordinals, bundle.frequencies, call.profile))
+    reranked = rerank(call.slots, query, bundle.forms.read_many(ordinals), ordinals, bundle.frequencies, profile)
+    if not (call.options.return_explanations and candidates):
+        return Ranked(asked, candidates, reranked)
+    retrieved = [found.retrieval_score for found in candidates if found.retrieval_score > 0]
+    missed = unseen(call.slots, query, reranked, profile, bundle.frequencies, retrieved, call.threshold)
+    return Ranked(asked, candidates, reranked, missed)
 
 
 def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
@@ -88,25 +96,26 @@ def match_of(call: MatchCall, ranked: Ranked, position: int, content: Mapping[st
         "reasons": [reason.to_json() for reason in reasons_of(reranked, profile, position)],
     }
     if call.options.return_explanations:
-        explanation = explain(reranked, ranked.asked.query, profile, position)
-        match["explanation"] = explanation | {"retrieval": _found_how(ranked.candidates[position], position)}
+        explanation = explain(reranked, ranked.asked.query, profile, position, call.target.bundle.frequencies)
+        match["explanation"] = explanation | {"retrieval": _found_how(ranked, position)}
     return match
 
 
-def _found_how(found: Retrieved, position: int) -> dict[str, Any]:
-    return {"channels": list(found.channels), "rank": position + 1, "score": round(found.retrieval_score, 3)}
+def _found_how(ranked: Ranked, position: int) -> dict[str, Any]:
+    found = ranked.candidates[position]
+    return {
+        "channels": list(found.channels),
+        "rank": position + 1,
+        "score": round(found.retrieval_score, 3),
+        "unseen": ranked.unseen,
+    }
 
 
-def least_change(call: MatchCall, reranked: Reranked, position: int) -> dict[str, Any] | None:
-    """The fewest terms whose absence would move the decision across the threshold, heaviest first; None when none would."""
-    linked = float(reranked.scores.score[position]) >= call.threshold
-    reasons = [r for r in reasons_of(reranked, call.profile, position) if (r.weight_bits > 0) == linked]
-    needed = call.profile.model.bits_at(call.threshold) - reranked.scores.bits(position)
-    removed: list[str] = []
-    moved = 0.0
-    for reason in reasons:
-        removed.append(reason.code)
-        moved -= reason.weight_bits
-        if (moved < needed) if linked else (moved >= needed):
-            return {"to": "no_match" if linked else "match", "without": removed, "bits_needed": round(needed, 2)}
-    return None
+def flip_of(call: MatchCall, ranked: Ranked, position: int) -> dict[str, Any]:
+    """The least change that would turn the decision about a candidate."""
+    bundle = call.target.bundle
+    forms = [orjson.loads(form) for form in bundle.forms.read_many([one.ordinal for one in ranked.candidates])]
+    query, profile = ranked.asked.query, call.profile
+    return least_change(
+        Situation(call.slots, query, forms, ranked.reranked, bundle.frequencies, profile, call.threshold, position)
+    )

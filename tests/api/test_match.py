@@ -107,6 +107,20 @@ async def test_an_explanation_says_what_would_flip_a_match(api: Api, companies: 
     assert answer["flip"]["without"]
 
 
+async def test_an_explanation_says_what_would_make_it_a_match_and_what_may_be_unseen(
+    api: Api, companies: Snapshot
+) -> None:
+    record = {"company": "Globex", "city": "Springfield"}
+    body = {"snapshot_id": companies[1], "record": record, "record_id": "a5"}
+    answer = (await api.call("POST", "/match/explain", body)).json()
+    assert answer["flip"]["to"] == "match"
+    assert "NAME_EXACT" in [one["code"] for one in answer["flip"]["agreements"]]
+    found = answer["explanation"]["retrieval"]
+    assert (found["rank"], found["unseen"]["complete"]) == (None, True)
+    [name] = [one for one in answer["explanation"]["fields"] if one["field"] == "name"]
+    assert [(word["token"], word["matched"]) for word in name["words"]["record"]] == [("globex", False)]
+
+
 async def test_a_batch_answers_as_single_requests_do(api: Api, companies: Snapshot) -> None:
     records = [{"id": "x", "company": "Globex"}, {"company": "Acme Widgets", "country": "DE"}, {"company": ""}]
     response = await api.call("POST", "/match/batch", {"snapshot_id": companies[1], "records": records})

@@ -86,7 +86,7 @@ class Explained(Match):
             "rank": 1,
             **_MATCH_EXAMPLE,
             "explanation": {"fields": [], "prior": -13.1, "match_weight": 6.4, "mapping": {"company": "company_name"}},
-            "flip": {"to": "no_match", "without": ["DOMAIN_EXACT"], "bits_needed": -4.4},
+            "flip": {"to": "no_match", "bits_needed": -4.4, "without": ["DOMAIN_EXACT"]},
             "warnings": [],
         }
     )
