@@ -56,6 +56,7 @@ from app.services.orphans import Orphans
 from app.services.pulse import PulseService
 from app.services.retention import RetentionService, Rule
 from app.services.runner import JobRunner
+from app.services.scopes import roles
 from app.services.standing_decisions import StandingDecisions
 from app.services.standings import Standings
 from app.services.upload_urls import UploadUrls
@@ -116,6 +117,7 @@ class Services:
 
     async def close(self) -> None:
         await self.meter.close()
+        await self.keys.close()
         await self.limits.close()
         await self.outbound.close()
         await self.decisions.close()
@@ -125,8 +127,12 @@ class Services:
 
 
 async def build(settings: Settings) -> Services:
-    """Connects everything; raises InternalError when a profile or the tariff cannot be right. Engines may still be away."""
+    """Connects everything; engines may still be away.
+
+    Raises InternalError when a profile, a role or the tariff cannot be right.
+    """
     load_profiles()
+    roles()
     db = Database(settings.database_url)
     await db.migrate()
     store = _store(settings)
@@ -140,7 +146,8 @@ async def build(settings: Settings) -> Services:
     courier = Courier(db, secrets, outbound, settings.webhook_retry_waits_s)
     tariff = load_tariff(settings.tariff_file)
     standings = Standings(db, tariff, settings.environment)
-    limits = LimitService(db, SharedValkey(settings.redis_url), standings, settings.limits_enabled)
+    valkey = SharedValkey(settings.redis_url)
+    limits = LimitService(db, valkey, standings, settings.limits_enabled)
     meter = Meter(db, standings, tariff, settings.credits_enabled)
     jobs = JobService(db, queue, webhooks, limits, JobCharges(tariff, settings.credits_enabled))
     datasets = DatasetService(db, store)
@@ -158,7 +165,7 @@ async def build(settings: Settings) -> Services:
     labels = LabelService(db)
     calibrations = Calibrations(db, learned)
     calibration = CalibrationService(match, labels, calibrations, jobs)
-    keys = KeyService(db, server_secret)
+    keys = KeyService(db, server_secret, valkey)
     upload_rules = UploadRules(settings.upload_limit_bytes, settings.upload_url_lifetime_s, settings.upload_kept_s)
     uploads = UploadService(db, store, UploadUrls(server_secret), upload_rules)
     reader_limits = ReaderLimits(unpacked_bytes=settings.unpacked_limit_bytes)

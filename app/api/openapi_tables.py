@@ -19,6 +19,7 @@ TAGS = {
     "jobs": "Asynchronous work: how it stands, what came out, how to stop it.",
     "webhooks": "What was sent when a job ended and how it went, sending again, and the secret that signs.",
     "decisions": "What the matcher decided, for a month; what people decided, for good.",
+    "keys": "API keys: made, listed, rotated with an overlap, revoked.",
     "audit": "Who changed what, in a chain of events that shows tampering.",
     "billing": "Credits: the balance, what was used, grants, and whether running out refuses work.",
     "operations": "Health by dependency and metrics; no key needed.",
@@ -89,6 +90,7 @@ STATUS_MEANINGS = {
 PARAMETERS: dict[str, tuple[str, Any]] = {
     "dataset_id": ("The dataset.", f"ds_{ULID}"),
     "snapshot_id": ("The snapshot.", f"dss_{ULID}"),
+    "key_id": ("The API key, by its id.", f"key_{ULID}"),
     "job_id": ("The job.", f"job_{ULID}"),
     "storage_key": ("The upload, as `presign` named it.", f"sk_{ULID}"),
     "delivery_id": ("The webhook delivery.", f"whd_{ULID}"),

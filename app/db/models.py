@@ -50,14 +50,22 @@ class Organisation(Base):
 
 class ApiKey(Base):
     __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_organisation", "organisation_id", "id"),)
 
     id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     organisation_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"))
     name: Mapped[str] = mapped_column(String(200))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
+    prefix: Mapped[str] = mapped_column(String(16), default="", server_default="fo_")
+    """The first characters of the key, by which a person tells keys apart."""
     scopes: Mapped[list[str]]
+    role: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    replaced_by: Mapped[str | None] = mapped_column(ID_TYPE)
+    """Its successor, once it is rotated."""
 
 
 class Dataset(Base):
