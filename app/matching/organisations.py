@@ -82,10 +82,16 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
                 break
         else:
             break
-    if len(tokens) > 1 and tokens[0] in _LEADING_FORMS:
-        found = found or forms[(tokens[0],)]
-        tokens = tokens[1:]
-    return tokens, found
+    leading = _leading_form(tokens, forms)
+    return tokens[leading:], found or forms.get(tuple(tokens[:leading]), "")
+
+
+def _leading_form(tokens: list[str], forms: dict[tuple[str, ...], str]) -> int:
+    """How many words at the front are a legal form: written out in several words, or of a language that puts it there."""
+    for length in range(min(_MAX_FORM_WORDS, len(tokens) - 1), 1, -1):
+        if tuple(tokens[:length]) in forms and max(map(len, tokens[:length])) > 2:
+            return length
+    return int(len(tokens) > 1 and tokens[0] in _LEADING_FORMS)
 
 
 def _without_and(tokens: list[str]) -> list[str]:

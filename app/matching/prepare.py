@@ -22,7 +22,7 @@ from app.matching.schema import MatchSchema
 from app.matching.text import STOP_WORDS, fold, trigrams
 from app.matching.translations import spell_out
 
-NORMALISER_VERSION = "3"
+NORMALISER_VERSION = "4"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 Form = list[list[str] | None]
