@@ -42,7 +42,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-_STARTS_IN_S = 60
+_PATIENCE_S = 240
 
 schema = schemathesis.openapi.from_dict(create_app(Settings(var_dir=Path("var"))).application.openapi())
 sent = count()
@@ -71,11 +71,11 @@ class Server(threading.Thread):
         return found
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_STARTS_IN_S)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE_S)
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self.join(_STARTS_IN_S)
+        self.join(_PATIENCE_S)
         self._loop.close()
 
     def furnish(self) -> None:
@@ -100,7 +100,7 @@ class Server(threading.Thread):
 def server(make_settings: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(make_settings(tmp_path_factory.mktemp("fuzz")))
     running.start()
-    assert httpx2.get(f"{running.url}/health/live", timeout=_STARTS_IN_S).status_code == 200
+    assert httpx2.get(f"{running.url}/health/live", timeout=_PATIENCE_S).status_code == 200
     running.furnish()
     yield running
     running.stop()
