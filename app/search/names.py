@@ -31,6 +31,11 @@ def alias_of(index: str) -> str:
     return index.rsplit("-", 2)[0]
 
 
+def organisation_of(index: str) -> str:
+    """The organisation's id in lower case, as it stands in the name of a physical index."""
+    return index.rsplit("-", 4)[1]
+
+
 def writing_alias(index: str) -> str:
     """The alias of an index under construction; gone once the index is sealed."""
     return f"{index}-building"

@@ -15,13 +15,13 @@ from pathlib import Path
 import structlog
 from sqlalchemy import select
 
-from app.db.models import Dataset, IndexRow, JobRow, Snapshot, now
+from app.db.models import Dataset, IndexRow, JobRow, Organisation, Snapshot, now
 from app.db.session import Database
 from app.db.upload_models import Upload
 from app.ports import FileStore, StoredFile
 from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
-from app.search.names import IndexNames, alias_of
+from app.search.names import IndexNames, alias_of, organisation_of
 from app.services.retention import Removed
 from app.services.uploads import upload_key
 
@@ -65,23 +65,27 @@ class Orphans:
         return removed
 
     async def indices(self) -> Removed:
-        """OpenSearch indices that no dataset serves from or keeps; one that carries its alias is never touched."""
+        """OpenSearch indices that no dataset serves from or keeps, by what organisations of ours may have.
+
+        One that carries its alias is never touched.
+        """
         async with self._db.begin() as session:
+            ours = {organisation_id.lower() for organisation_id in await session.scalars(select(Organisation.id))}
             rows = await session.execute(select(IndexRow.name, IndexRow.organisation_id, IndexRow.state))
             known = {row.name: (row.organisation_id, row.state) for row in rows}
-        return await to_thread(self._remove_indices, known)
+        return await to_thread(self._remove_indices, ours, known)
 
     async def scratch(self) -> Removed:
         """Working folders and files that processes of this user left in the machine's temporary folder."""
         return Counter({"": await to_thread(_remove_scratch, now() - self._grace)})
 
-    def _remove_indices(self, known: Mapping[str, tuple[str, str]]) -> Removed:
+    def _remove_indices(self, ours: set[str], known: Mapping[str, tuple[str, str]]) -> Removed:
         removed: Removed = Counter()
         admin = IndexAdmin(self._endpoint.client(_ADMIN_TIMEOUT_S))
         try:
             for name in admin.created_before(self._names.pattern(), now() - self._grace):
                 organisation_id, state = known.get(name, ("", "unknown"))
-                if state in _NEEDED:
+                if state in _NEEDED or organisation_of(name) not in ours:
                     continue
                 if name in admin.alias_targets(alias_of(name)):
                     log.error("unknown_index_serves", index=name)

@@ -111,6 +111,19 @@ async def test_the_index_of_a_removal_that_broke_off_is_removed_with_its_bundle(
     assert admin.existing(row.name) == [row.name]
 
 
+async def test_an_index_of_another_deployment_on_the_same_cluster_is_left_alone(kept: Kept) -> None:
+    names = IndexNames(kept.services.settings.index_prefix)
+    foreign = names.new_index("org_elsewhere", "ds_x", "dss_x")
+    own = names.new_index(kept.organisation_id, "ds_x", "dss_x")
+    admin = admin_of(kept)
+    for name in (foreign, own):
+        admin.create(name, index_body({"name": "string"}))
+    await kept.orphans(timedelta(0)).indices()
+    assert admin.existing(f"{foreign}*") == [foreign]
+    assert admin.existing(f"{own}*") == []
+    admin.delete([foreign])
+
+
 async def test_an_index_that_serves_is_never_removed_whatever_the_rows_say(kept: Kept) -> None:
     _, snapshot_id = await kept.activated()
     async with kept.services.db.begin() as session:
