@@ -166,6 +166,7 @@ async def build(settings: Settings) -> Services:
     calibrations = Calibrations(db, learned)
     calibration = CalibrationService(match, labels, calibrations, jobs)
     keys = KeyService(db, server_secret, valkey)
+    idempotency = IdempotencyService(db, server_secret)
     upload_rules = UploadRules(settings.upload_limit_bytes, settings.upload_url_lifetime_s, settings.upload_kept_s)
     uploads = UploadService(db, store, UploadUrls(server_secret), upload_rules)
     reader_limits = ReaderLimits(unpacked_bytes=settings.unpacked_limit_bytes)
@@ -192,7 +193,7 @@ async def build(settings: Settings) -> Services:
         queue=queue,
         keys=keys,
         audit=AuditService(db),
-        idempotency=IdempotencyService(db, server_secret),
+        idempotency=idempotency,
         datasets=datasets,
         jobs=jobs,
         match=match,
@@ -200,7 +201,7 @@ async def build(settings: Settings) -> Services:
         activation=activation,
         runner=runner,
         decisions=decisions,
-        retention=RetentionService(db, _rules(settings, db, store, decisions)),
+        retention=RetentionService(db, _rules(settings, db, store, decisions, idempotency)),
         webhooks=webhooks,
         webhook_secrets=secrets,
         courier=courier,
@@ -237,10 +238,13 @@ def _store(settings: Settings) -> FileStore:
     return S3FileStore(chosen, settings.cache_dir)
 
 
-def _rules(settings: Settings, db: Database, store: FileStore, decisions: DecisionLog) -> dict[str, Rule]:
+def _rules(
+    settings: Settings, db: Database, store: FileStore, decisions: DecisionLog, idempotency: IdempotencyService
+) -> dict[str, Rule]:
     """What retention removes, in this order."""
     artefacts = timedelta(hours=settings.artefacts_kept_hours)
-    lifetimes = Lifetimes(db, store, artefacts, timedelta(days=settings.webhook_deliveries_kept_days))
+    deliveries = timedelta(days=settings.webhook_deliveries_kept_days)
+    lifetimes = Lifetimes(db, store, idempotency, artefacts, deliveries)
     grace = timedelta(hours=settings.orphans_kept_hours)
     orphans = Orphans(db, store, Endpoint.from_settings(settings), IndexNames(settings.index_prefix), grace)
     return {
@@ -248,6 +252,7 @@ def _rules(settings: Settings, db: Database, store: FileStore, decisions: Decisi
         "uploads": lifetimes.uploads,
         "rejects": lifetimes.rejects,
         "webhook_deliveries": lifetimes.deliveries,
+        "idempotency_keys": lifetimes.idempotency_keys,
         "decision_days": decisions.expire,
         "orphan_files": orphans.files,
         "orphan_indices": orphans.indices,

@@ -1,4 +1,4 @@
-"""Rules of retention for what the records of account know: uploads, jobs' artefacts, rejects, webhook deliveries."""
+"""Rules of retention for what the records of account know: artefacts, uploads, rejects, deliveries, idempotency keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from app.db.session import Database
 from app.db.upload_models import Upload
 from app.db.webhook_models import WebhookDelivery
 from app.ports import FileStore
+from app.services.idempotency import KEPT, IdempotencyService
 from app.services.retention import Removed
 from app.services.uploads import upload_key
 
@@ -24,9 +25,17 @@ _AT_ONCE = 200
 class Lifetimes:
     """What is removed stays in the records of account as expired, so that asking for it is answered with 410."""
 
-    def __init__(self, db: Database, store: FileStore, artefacts: timedelta, deliveries: timedelta) -> None:
+    def __init__(
+        self,
+        db: Database,
+        store: FileStore,
+        idempotency: IdempotencyService,
+        artefacts: timedelta,
+        deliveries: timedelta,
+    ) -> None:
         self._db = db
         self._store = store
+        self._idempotency = idempotency
         self._artefacts = artefacts
         self._deliveries = deliveries
 
@@ -73,6 +82,10 @@ class Lifetimes:
                 removed[organisation_id] += row.state != "expired"
                 row.state = "expired"
         return +removed
+
+    async def idempotency_keys(self) -> Removed:
+        """Idempotency keys with the answers that they would replay."""
+        return Counter({"": await self._idempotency.purge(now() - KEPT)})
 
     async def _due_uploads(self) -> list[tuple[str, str]]:
         late = now() - self._artefacts

@@ -16,6 +16,7 @@ from app.errors import Conflict
 from app.files.store import LocalFileStore
 from app.ids import Prefix, new_id
 from app.outbound import Outbound
+from app.services.idempotency import IdempotencyService
 from app.services.lifetimes import Lifetimes
 from app.services.webhook_courier import Courier
 from app.services.webhook_secrets import WebhookSecrets
@@ -70,7 +71,7 @@ async def test_what_jobs_name_in_their_payloads_is_kept(db: Database, tmp_path: 
     ]
     async with db.begin() as session:
         session.add_all([base, reader, *uploads])
-    rules = Lifetimes(db, LocalFileStore(tmp_path), DAY, 30 * DAY)
+    rules = Lifetimes(db, LocalFileStore(tmp_path), IdempotencyService(db, "secret"), DAY, 30 * DAY)
     assert await rules.jobs() == {}
     assert await rules.uploads() == {organisation_id: 1}
     async with db.begin() as session:

@@ -43,7 +43,7 @@ class Kept:
         return Orphans(services.db, self.store, endpoint, names, grace)
 
     def lifetimes(self) -> Lifetimes:
-        return Lifetimes(self.services.db, self.store, DAY, 30 * DAY)
+        return Lifetimes(self.services.db, self.store, self.services.idempotency, DAY, 30 * DAY)
 
     async def activated(self) -> tuple[str, str]:
         """A dataset with one reject, activated: its id and its snapshot's."""

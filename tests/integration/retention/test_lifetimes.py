@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.db.idempotency_models import IdempotencyRow
 from app.db.models import now
 from app.db.upload_models import Upload
 from app.db.webhook_models import WebhookDelivery
@@ -125,6 +126,18 @@ async def test_what_came_to_an_url_that_was_never_used_by_a_job_goes_a_day_after
     _, file = await upload(kept, "pending", -LATE)
     await kept.lifetimes().uploads()
     assert not file.exists()
+
+
+async def test_an_idempotency_key_is_forgotten_after_a_day(kept: Kept) -> None:
+    def claimed(key: str, ago: timedelta) -> IdempotencyRow:
+        at, ids = now() - ago, {"organisation_id": kept.organisation_id, "route": "POST /match/record", "key": key}
+        return IdempotencyRow(**ids, fingerprint="f", token="t", claimed_at=at, leased_until=at)
+
+    async with kept.services.db.begin() as session:
+        session.add_all([claimed("old", LATE), claimed("young", EARLY)])
+    assert (await kept.lifetimes().idempotency_keys()).total() == 1
+    async with kept.services.db.begin() as session:
+        assert list(await session.scalars(select(IdempotencyRow.key))) == ["young"]
 
 
 async def test_deliveries_are_kept_for_a_month_and_pending_ones_for_good(kept: Kept) -> None:
