@@ -42,6 +42,9 @@ bench: install up
 bench-files: install up
 	$(BIN)/python -m bench.files --records $(N)
 
+faults: install up
+	$(BIN)/python -m bench.faults
+
 quality: install up
 	$(BIN)/python -m bench.quality --sets $(SETS)
 

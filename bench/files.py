@@ -70,9 +70,9 @@ def _measured(
     workers = [pid for name, pid in connection["pids"].items() if name.startswith("worker")]
     with tempfile.TemporaryDirectory() as folder, _Watch.over(workers) as watch:
         source = Path(folder) / "leads.csv"
-        _write(source, leads, rows)
+        write_leads(source, leads, rows)
         started = time.perf_counter()
-        key = _upload(client, source)
+        key = upload_file(client, source)
         uploaded = time.perf_counter()
         body: Record = {"snapshot_id": snapshot_id, "source_key": key, "output_format": output_format}
         body["options"] = {"profile": "leads_to_accounts", "top_n": 1}
@@ -101,14 +101,14 @@ def _measured(
     }
 
 
-def _write(path: Path, leads: Sequence[Record], rows: int) -> None:
+def write_leads(path: Path, leads: Sequence[Record], rows: int) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(leads[0]), extrasaction="ignore")
         writer.writeheader()
         writer.writerows(itertools.islice(itertools.cycle(leads), rows))
 
 
-def _upload(client: Client, path: Path) -> str:
+def upload_file(client: Client, path: Path) -> str:
     granted = client.call("POST", "/uploads/presign?purpose=match")
     with path.open("rb") as file:
         httpx2.put(granted["upload_url"], content=file, timeout=600).raise_for_status()
