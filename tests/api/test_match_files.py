@@ -8,8 +8,10 @@ import io
 from typing import Any
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 
+from app.services.job_events import follow
 from tests.api.conftest import Api
 
 Snapshot = tuple[str, str]
@@ -93,6 +95,43 @@ async def test_the_result_is_the_same_bytes_whatever_the_chunks_and_the_order(ap
     first, second = [await api.client.get(job["results_url"]) for job in (one, other)]
     assert first.content == second.content
     assert len(first.content) > 1000
+
+
+async def test_a_file_answers_what_match_record_answers(api: Api, companies: Snapshot) -> None:
+    options = {"profile": "leads_to_accounts", "threshold": 0.0, "top_n": 3}
+    rows = await results(api, await finished(api, companies[1], as_csv(LEADS), options=options))
+    for lead in LEADS:
+        body = {"snapshot_id": companies[1], "record": lead, "options": options}
+        answer = (await api.call("POST", "/match/record", body)).json()
+        found = [row for row in rows if row["lead"] == lead["lead"] and row["match_record_id"]]
+        assert [(row["match_record_id"], float(row["match_score"]), row["match_decision"]) for row in found] == [
+            (match["record_id"], match["score"], match["decision"]) for match in answer["matches"]
+        ]
+        assert [orjson.loads(row["match_reasons"]) for row in found] == [m["reasons"] for m in answer["matches"]]
+
+
+async def test_an_event_that_was_seen_is_not_told_again(api: Api, companies: Snapshot) -> None:
+    job_id = await submitted(api, companies[1], as_csv(LEADS))
+    events = follow(api.services.jobs, api.organisation_id, job_id, last_id="queued-0-0")
+    await api.services.lane.drain()
+    [end] = [event async for event in events]
+    assert end.startswith(b"event: end\nid: completed-4-4\n")
+
+
+@pytest.mark.parametrize("output_format", ["ndjson", "parquet"])
+async def test_other_formats_hold_the_same_rows(api: Api, companies: Snapshot, output_format: str) -> None:
+    plain = await results(api, await finished(api, companies[1], as_csv(LEADS)))
+    job = await finished(api, companies[1], as_csv(LEADS), output_format=output_format)
+    content = (await api.client.get(job["results_url"])).content
+    if output_format == "parquet":
+        rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    else:
+        rows = [orjson.loads(line) for line in content.splitlines()]
+    assert list(rows[0]) == list(plain[0])
+    assert [row["match_record_id"] or "" for row in rows] == [row["match_record_id"] for row in plain]
+    assert [row["match_score"] for row in rows] == [
+        float(row["match_score"]) if row["match_score"] else None for row in plain
+    ]
 
 
 async def test_a_missing_upload_is_found_out_at_once(api: Api, companies: Snapshot) -> None:
