@@ -10,6 +10,7 @@ import argparse
 import csv
 import itertools
 import json
+import math
 import statistics
 import tempfile
 import threading
@@ -23,7 +24,7 @@ from typing import Any
 import httpx2
 import psutil
 
-from app.client import Client
+from app.client import ApiFailure, Client
 from bench.run import CONNECTION, RESULTS, _load, _made, _read, _request
 
 _SAMPLE_S = 0.5
@@ -126,8 +127,11 @@ def _latencies(client: Client, bodies: Sequence[Record], waits: Iterator[float])
     took_ms = []
     for body, wait_s in zip(itertools.cycle(bodies), waits, strict=False):
         started = time.perf_counter()
-        client.call("POST", "/match/record", body)
-        took_ms.append((time.perf_counter() - started) * 1000)
+        try:
+            client.call("POST", "/match/record", body)
+            took_ms.append((time.perf_counter() - started) * 1000)
+        except ApiFailure:
+            took_ms.append(math.inf)
         time.sleep(wait_s)
     return took_ms
 
@@ -141,8 +145,10 @@ def _ask_beside(connection: Record, bodies: Sequence[Record], stop: threading.Ev
 def _cuts(took_ms: Sequence[float]) -> Record:
     if len(took_ms) < 2:
         return {"requests": len(took_ms)}
-    cuts = statistics.quantiles(took_ms, n=100)
-    return {"requests": len(took_ms), "p50_ms": round(cuts[49], 2), "p95_ms": round(cuts[94], 2)}
+    answered = [one for one in took_ms if one < math.inf]
+    cuts = statistics.quantiles(answered, n=100)
+    refused = len(took_ms) - len(answered)
+    return {"requests": len(took_ms), "refused": refused, "p50_ms": round(cuts[49], 2), "p95_ms": round(cuts[94], 2)}
 
 
 @dataclass
