@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,7 @@ import httpx2
 _TIMEOUT_S = 120.0
 _POLL_S = 0.1
 _APPEND_RECORDS = 5_000
+_PART_BYTES = 1024 * 1024
 
 
 class ApiFailure(Exception):
@@ -56,11 +57,7 @@ class Client:
             raise ApiFailure(f"{method} {path}: no answer ({exc}).") from exc
         if response.is_success:
             return response.json() if response.content else None
-        try:
-            error = response.json()["error"]
-        except (ValueError, KeyError):
-            error = {"code": response.status_code, "message": response.text[:200]}
-        raise ApiFailure(f"{method} {path}: {error['code']}: {error['message']}")
+        raise ApiFailure(f"{method} {path}: {_error_of(response)}")
 
     def append(
         self,
@@ -76,6 +73,55 @@ class Client:
             progress(start + len(part))
         return snapshot_id
 
+    def upload(
+        self, path: Path, purpose: str, progress: Callable[[float, float], None] = lambda done, total: None
+    ) -> str:
+        """Sends a file to a URL of its own; its storage key. Raises ApiFailure."""
+        granted: dict[str, Any] = self.call("POST", f"/uploads/presign?purpose={purpose}")
+        size = path.stat().st_size
+
+        def body() -> Iterator[bytes]:
+            done = 0
+            progress(done, size)
+            with path.open("rb") as file:
+                while part := file.read(_PART_BYTES):
+                    yield part
+                    done += len(part)
+                    progress(done, size)
+
+        # The URL is all it takes; our key must not go to whoever keeps the files.
+        headers = {"Content-Length": str(size)}
+        try:
+            response = httpx2.put(granted["upload_url"], content=body(), headers=headers, timeout=_TIMEOUT_S)
+        except httpx2.HTTPError as exc:
+            raise ApiFailure(f"{path}: the upload broke off ({exc}).") from exc
+        if not response.is_success:
+            raise ApiFailure(f"{path}: {_error_of(response)}")
+        return str(granted["storage_key"])
+
+    def download(
+        self, url_path: str, target: Path, progress: Callable[[float, float], None] = lambda done, total: None
+    ) -> None:
+        """Writes what a URL of ours answers, or leads to, into a file that appears whole; raises ApiFailure."""
+        part = target.with_name(f".{target.name}.part")
+        done = 0
+        try:
+            with self._http.stream("GET", f"{self.base_url}{url_path}", follow_redirects=True) as response:
+                if not response.is_success:
+                    response.read()
+                    raise ApiFailure(f"GET {url_path}: {_error_of(response)}")
+                total = int(response.headers.get("content-length", 0))
+                with part.open("wb") as file:
+                    for content in response.iter_bytes():
+                        file.write(content)
+                        done += len(content)
+                        progress(done, total)
+            part.replace(target)
+        except httpx2.HTTPError as exc:
+            raise ApiFailure(f"GET {url_path}: the answer broke off ({exc}).") from exc
+        finally:
+            part.unlink(missing_ok=True)
+
     def wait(self, job_id: str, progress: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Any]:
         """The job when it has completed; raises ApiFailure when it ended otherwise."""
         while True:
@@ -86,3 +132,11 @@ class Client:
             if job["status"] in ("failed", "cancelled"):
                 raise ApiFailure(f"Job {job_id} {job['status']}: {job['error']}")
             time.sleep(_POLL_S)
+
+
+def _error_of(response: httpx2.Response) -> str:
+    try:
+        error = response.json()["error"]
+    except (ValueError, KeyError):
+        return f"{response.status_code}: {response.text[:200]}"
+    return f"{error['code']}: {error['message']}"

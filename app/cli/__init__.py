@@ -7,7 +7,7 @@ import importlib
 import typer
 
 # A module per group; each has `register(cli: typer.Typer) -> None` and imports what is heavy inside its commands.
-GROUPS = ("stack", "jars", "demo", "keys", "billing", "audit", "retention", "calibrate")
+GROUPS = ("stack", "jars", "demo", "files", "keys", "billing", "audit", "retention", "calibrate")
 
 
 def build() -> typer.Typer:

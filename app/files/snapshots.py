@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,15 @@ def arrow_schema(fields: dict[str, str]) -> pa.Schema:
 
 
 class PartWriter:
-    """Writes a part batch by batch; a row group is what it holds in memory."""
+    """Writes a part batch by batch: one row group is packed by a thread of its own while the next is gathered."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path = path
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
+        self._packer = ThreadPoolExecutor(1, "part-writer")
+        self._packing: Future[None] | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._batches.append(batch)
@@ -84,15 +87,27 @@ class PartWriter:
 
     def close(self) -> str:
         """The part is whole now; its sha256."""
-        if self._batches:
-            self._flush()
+        try:
+            if self._batches:
+                self._flush()
+            self._wait()
+        finally:
+            self._packer.shutdown()
         self._writer.close()
         with self._path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=_GROUP_ROWS)
+        self._wait()
+        table = pa.Table.from_batches(self._batches)
+        self._packing = self._packer.submit(self._writer.write_table, table, row_group_size=_GROUP_ROWS)
         self._batches, self._rows = [], 0
+
+    def _wait(self) -> None:
+        """Raises what the packing of the last row group raised."""
+        if self._packing is not None:
+            packing, self._packing = self._packing, None
+            packing.result()
 
 
 def write_part(table: pa.Table, path: Path) -> str:

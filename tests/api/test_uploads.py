@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,13 +12,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
-import uvicorn
 from sqlalchemy import update
 
 from app.db.upload_models import Upload
 from app.errors import ArtifactExpired, Conflict, InvalidSchema, UploadNotFound
 from app.services.uploads import UploadRules, upload_key
 from tests.api.conftest import Api
+from tests.live import live
 
 CONTENT = b"id,name\n1,Acme\n"
 
@@ -156,31 +155,24 @@ async def test_a_full_store_is_said(api: Api, monkeypatch: pytest.MonkeyPatch) -
 async def test_plain_curl_uploads_a_file_and_a_cut_connection_leaves_the_url_usable(api: Api, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789" * 300_000)
+    granted = await presign(api)
     transport: Any = api.client._transport
-    config = uvicorn.Config(transport.app, port=0, lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
-        serving = asyncio.create_task(server.serve(sockets=[door]))
-        granted = await presign(api)
-        url = granted["upload_url"].replace("http://test", f"http://127.0.0.1:{port}")
-        await _cut_off(port, url)
+    async with live(transport.app) as base_url:
+        url = granted["upload_url"].replace("http://test", base_url)
+        await _cut_off(url)
         curl = await asyncio.create_subprocess_exec(
             "curl", "-sS", "-X", "PUT", url, "-T", str(path), stdout=asyncio.subprocess.PIPE
         )
         out, _ = await curl.communicate()
-        server.should_exit = True
-        await serving
     assert b'"size_bytes":3000000' in out
     found = await api.services.uploads.local_path(api.organisation_id, granted["storage_key"], "dataset")
     assert found.read_bytes() == path.read_bytes()
     assert not list(found.parent.glob(".incoming-*"))
 
 
-async def _cut_off(port: int, url: str) -> None:
+async def _cut_off(url: str) -> None:
     parts = urlsplit(url)
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
     head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: test\r\nContent-Length: 3000000\r\n\r\n"
     writer.write(head.encode() + b"x" * 1_500_000)
     await writer.drain()
