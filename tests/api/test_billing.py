@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from app.db.models import now
+from app.errors import InsufficientCredits
 from tests.api.conftest import COMPANIES, Api
 
 RECORD = {"name": "Acme Widgets", "website": "acme.com"}
@@ -101,6 +102,19 @@ async def test_a_failed_activation_gives_everything_back(payer: Api) -> None:
     assert (await balance(payer))["held"] == PRICE_OF_ACTIVATION
     assert (await payer.run_job(job_id))["status"] == "failed"
     assert [(await balance(payer))[part] for part in ("balance", "held")] == [PRICE_OF_ACTIVATION, 0]
+
+
+async def test_records_that_a_job_finds_are_held_as_they_become_known(payer: Api) -> None:
+    await enforce(payer, 2)
+    job_id = (await payer.services.jobs.create(payer.organisation_id, "append", {}))["job_id"]
+    assert (await balance(payer))["held"] == 0
+    await payer.services.jobs.claim(job_id)
+    await payer.services.jobs.progress(job_id, 900, 1800)
+    assert (await balance(payer))["held"] == 2
+    with pytest.raises(InsufficientCredits):
+        await payer.services.jobs.progress(job_id, 1800, 2001)
+    await payer.services.jobs.complete(job_id, {})
+    assert [(await balance(payer))[part] for part in ("balance", "held")] == [1, 0]
 
 
 async def test_usage_adds_up_by_day_and_by_operation(payer: Api) -> None:
