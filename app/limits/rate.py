@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -59,7 +60,7 @@ class RateLimiter:
     async def hit(self, organisation_id: str, requests: int, window_s: int) -> RateState:
         """Counts one request against `requests` in `window_s`."""
         block = self._block(organisation_id)
-        item = RateLimitItemPerSecond(requests, window_s)
+        item = _item(requests, window_s)
         if not self._spend(block):
             async with block.lock:
                 if not self._spend(block):
@@ -105,6 +106,11 @@ class RateLimiter:
         block.stale_at = self._clock() + item.get_expiry()
         if not permits:
             block.refused_until = self._clock() + _REFUSAL_KEPT_S
+
+
+@lru_cache(maxsize=100)
+def _item(requests: int, window_s: int) -> RateLimitItem:
+    return RateLimitItemPerSecond(requests, window_s)
 
 
 def _block_size(item: RateLimitItem) -> int:

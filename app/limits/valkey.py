@@ -56,6 +56,7 @@ class SharedValkey:
             self._probe = asyncio.create_task(self._until_back())
 
     async def _until_back(self) -> None:
+        structlog.contextvars.clear_contextvars()  # of the request that noticed the loss
         while True:
             await asyncio.sleep(_PROBE_S)
             try:
