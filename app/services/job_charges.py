@@ -45,7 +45,7 @@ class JobCharges:
     async def reserve(self, session: AsyncSession, job: JobRow, units: int) -> None:
         """Holds the price of `units` records in all, for a job that learns their number late; raises InsufficientCredits."""
         use = self._use(job, units)
-        if use is None:
+        if use is None or use.operation in _BY_CALL:
             return
         account = await Account.lock(session, job.organisation_id)
         hold = await account.find(job.id)

@@ -197,16 +197,16 @@ class JobService:
     async def progress(self, job_id: str, processed: int, total: int) -> None:
         """Notes progress; raises Conflict when the job was cancelled meanwhile.
 
-        Records that nobody knew of when the job was accepted are held as they become known: raises InsufficientCredits.
+        Records that nobody knew of when the job was accepted are held as they are read: raises InsufficientCredits.
         """
         async with self._db.begin() as session:
             row = await _running(session, job_id)
             if row is None:
                 raise Conflict(f"Job {job_id} is no longer running.", job_id=job_id)
-            known, found = max(row.processed, row.total), max(processed, total)
+            grown = processed > row.processed
             row.processed, row.total, row.heartbeat_at = processed, total, now()
-            if found > known:
-                await self._charges.reserve(session, row, found)
+            if grown:
+                await self._charges.reserve(session, row, processed)
 
     async def heartbeat(self, job_id: str) -> None:
         async with self._db.begin() as session:

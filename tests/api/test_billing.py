@@ -104,15 +104,15 @@ async def test_a_failed_activation_gives_everything_back(payer: Api) -> None:
     assert [(await balance(payer))[part] for part in ("balance", "held")] == [PRICE_OF_ACTIVATION, 0]
 
 
-async def test_records_that_a_job_finds_are_held_as_they_become_known(payer: Api) -> None:
+async def test_records_that_a_job_finds_are_held_as_they_are_read(payer: Api) -> None:
     await enforce(payer, 2)
     job_id = (await payer.services.jobs.create(payer.organisation_id, "append", {}))["job_id"]
     assert (await balance(payer))["held"] == 0
     await payer.services.jobs.claim(job_id)
-    await payer.services.jobs.progress(job_id, 900, 1800)
-    assert (await balance(payer))["held"] == 2
+    await payer.services.jobs.progress(job_id, 900, 5000)
+    assert (await balance(payer))["held"] == 1
     with pytest.raises(InsufficientCredits):
-        await payer.services.jobs.progress(job_id, 1800, 2001)
+        await payer.services.jobs.progress(job_id, 2001, 5000)
     await payer.services.jobs.complete(job_id, {})
     assert [(await balance(payer))[part] for part in ("balance", "held")] == [1, 0]
 
