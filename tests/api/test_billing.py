@@ -151,3 +151,15 @@ async def test_billing_needs_its_scopes(payer: Api) -> None:
         ("PUT", "/billing/mode", {"mode": "shadow"}),
     ):
         assert (await payer.call(method, path, body, headers=headers)).status_code == 403
+
+
+async def test_grants_modes_and_tiers_stand_in_the_audit_trail(payer: Api) -> None:
+    grant_id = (await payer.call("POST", "/billing/grants", {"credits": 5, "reason": "May"})).json()["grant_id"]
+    await payer.call("PUT", "/billing/mode", {"mode": "enforced"})
+    await payer.services.credits.set_tier(payer.organisation_id, "scale")
+    events = (await payer.call("GET", "/audit/events?limit=3")).json()["data"]
+    assert [(event["action"], event["resource"]) for event in reversed(events)] == [
+        ("credits.grant", grant_id),
+        ("billing.set_mode", payer.organisation_id),
+        ("organisation.set_tier", payer.organisation_id),
+    ]
