@@ -58,7 +58,7 @@ class Edge:
     def __init__(self, app: FastAPI, rules: EdgeRules) -> None:
         self.application = app
         self._rules = rules
-        self._templates = {context.endpoint: context.path for context in iter_route_contexts(app.routes)}
+        self._templates = {context.endpoint: context.path or _UNMATCHED for context in iter_route_contexts(app.routes)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,7 +79,7 @@ class Edge:
                 answer_ends(scope)
                 REQUESTS_RUNNING.dec()
                 route = self._templates.get(scope.get("endpoint"), _UNMATCHED)
-                _report(_Done(scope["method"], route or _UNMATCHED, answer.status, time.perf_counter() - started), span)
+                _report(_Done(scope["method"], route, answer.status, time.perf_counter() - started), span)
                 structlog.contextvars.clear_contextvars()
                 end()
 

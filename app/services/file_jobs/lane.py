@@ -6,6 +6,7 @@ SQL is the queue: a worker that is killed loses its lease, and whoever looks nex
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from app.db.steps import LEASE, Step, StepKind, StepRepository
 from app.errors import FoundryOpsError, StorageFull, Unavailable
 from app.identity import begin, resume
 from app.observability import frames_of
+from app.observability.metrics import JOB_SECONDS, JOBS
 from app.observability.tracing import entry_span
 from app.services.file_jobs.cleaning import Cleaner
 from app.services.jobs import JobService
@@ -89,7 +91,10 @@ class FileLane:
             entry_span(f"job {step.kind}", step.traceparent, SpanKind.CONSUMER) as span,
         ):
             span.set_attributes({"foundryops.job_id": step.job_id, "foundryops.step": step.number})
-            await self._do(step)
+            started = time.perf_counter()
+            outcome = await self._do(step)
+            JOB_SECONDS.labels(f"file {step.kind}").observe(time.perf_counter() - started)
+            JOBS.labels(f"file {step.kind}", outcome).inc()
         return True
 
     async def _rest(self) -> None:
@@ -97,7 +102,8 @@ class FileLane:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), _IDLE_S)
 
-    async def _do(self, step: Step) -> None:
+    async def _do(self, step: Step) -> str:
+        """How it ended: completed, stopped, waits, failed or crashed."""
         work = asyncio.ensure_future(self._doers[StepKind(step.kind)](step))
         heart = asyncio.create_task(self._beat(step, work))
         try:
@@ -106,10 +112,12 @@ class FileLane:
             if _is_ending():
                 await asyncio.shield(self._steps.release(step))
                 raise
+            return "stopped"
         except Exception as exc:
-            await self._settle(step, exc)
+            return await self._settle(step, exc)
         finally:
             heart.cancel()
+        return "completed"
 
     async def _beat(self, step: Step, work: asyncio.Future[None]) -> None:
         """Renews the lease, and stops the work when it has become pointless."""
@@ -120,18 +128,22 @@ class FileLane:
                     work.cancel()
                     return
 
-    async def _settle(self, step: Step, exc: Exception) -> None:
+    async def _settle(self, step: Step, exc: Exception) -> str:
         match exc:
             case DBAPIError():
                 log.warning("step_abandoned", number=step.number)  # its lease runs out
+                return "waits"
             case Unavailable() | StorageFull():
                 await self._wait(step, exc)
+                return "waits"
             case FoundryOpsError():
                 log.warning("job_failed", code=exc.code)
                 await self._jobs.fail(step.job_id, exc.code, exc.message, exc.details)
+                return "failed"
             case _:
                 log.error("job_crashed", error_type=type(exc).__name__, frames=frames_of(exc))
                 await self._jobs.fail(step.job_id, "INTERNAL", "Something went wrong on our side.", {})
+                return "crashed"
 
     async def _wait(self, step: Step, exc: FoundryOpsError) -> None:
         """Gives the step back for later; a job that has waited out the patience fails with the reason."""
