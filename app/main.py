@@ -30,6 +30,7 @@ from app.bootstrap import build
 from app.config import Settings
 from app.observability import configure_logging
 from app.observability.tracing import start_tracing, stop_tracing
+from app.services.memory import settle_memory
 
 
 def create_app(settings: Settings | None = None) -> Edge:
@@ -86,6 +87,7 @@ def _lifespan(settings: Settings) -> Any:
         start_tracing("api", settings)
         services = await build(settings)
         app.state.services = services
+        settle_memory()
         try:
             yield
         finally:

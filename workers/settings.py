@@ -19,6 +19,7 @@ from app.config import Settings
 from app.observability.metrics import serve
 from app.observability.tracing import start_tracing, stop_tracing
 from app.queue import QUEUE_NAME, redis_settings
+from app.services.memory import settle_memory
 from workers.tasks import retain, run_job, sweep, wake_lanes
 
 _JOB_TIMEOUT_S = 6 * 3600
@@ -42,6 +43,7 @@ async def _start(context: dict[str, Any]) -> None:
     services = await build(settings)
     await services.repair()
     context["services"] = services
+    settle_memory()
     context["loops"] = [asyncio.create_task(loop.run()) for loop in (services.lane, services.courier)]
 
 

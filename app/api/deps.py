@@ -24,7 +24,8 @@ _bearer = HTTPBearer(
 )
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
+    """Asynchronous although it waits for nothing: FastAPI would call it in another thread, twice a request."""
     services: Services = request.app.state.services
     return services
 
