@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    master, leads, answers = _read(chosen.folder) if chosen.folder else _made(chosen.records, chosen.seed)
+    master, leads, answers = read_folder(chosen.folder) if chosen.folder else _made(chosen.records, chosen.seed)
     strangers, leads = leads[-STRANGERS:], leads[:-STRANGERS]
     unknown = {record_id for lead in strangers for record_id in answers.get(lead["id"], ())}
     master = [record for record in master if record["id"] not in unknown]
@@ -64,7 +64,7 @@ def main() -> None:
     print(json.dumps(figures, indent=2))
 
 
-def _read(folder: Path) -> tuple[list[Record], list[Record], dict[str, set[str]]]:
+def read_folder(folder: Path) -> tuple[list[Record], list[Record], dict[str, set[str]]]:
     answers: dict[str, set[str]] = {}
     for row in _rows(folder / "gold.csv"):
         answers.setdefault(row["query_id"], set()).add(row["master_id"])

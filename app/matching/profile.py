@@ -8,6 +8,7 @@ from typing import Any
 
 from app.errors import InternalError
 from app.matching.compare.candidates import feature_names
+from app.matching.first import FirstPolicy
 from app.matching.layout import Kind
 from app.matching.planner import RetrievalPolicy
 from app.matching.score import Calibrator, ScoreModel
@@ -28,6 +29,8 @@ class Profile:
     candidates: int
     ignored_kinds: frozenset[Kind]
     retrieval: RetrievalPolicy
+    first: FirstPolicy | None = None
+    """None asks for the full plan at once."""
     calibration: str = ""
     """`cal<number>` where a dataset's labels have changed the model."""
 
@@ -76,6 +79,8 @@ def parse_profile(data: Mapping[str, Any], models: Mapping[str, ScoreModel]) -> 
     label = f"Profile {data.get('name')!r}"
     try:
         thresholds = data["thresholds"]
+        retrieval = dict(data.get("retrieval", {}))
+        first = retrieval.pop("first", None)
         profile = Profile(
             name=str(data["name"]),
             version=int(data["version"]),
@@ -87,7 +92,8 @@ def parse_profile(data: Mapping[str, Any], models: Mapping[str, ScoreModel]) -> 
             medium_confidence=float(thresholds["medium_confidence"]),
             candidates=int(data["candidates"]),
             ignored_kinds=frozenset(Kind(kind) for kind in data.get("ignored", ())),
-            retrieval=RetrievalPolicy(**data.get("retrieval", {})),
+            retrieval=RetrievalPolicy(**retrieval),
+            first=FirstPolicy(**first) if first else None,
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise InternalError(f"{label} cannot be read: {exc}.") from exc

@@ -89,7 +89,7 @@ class CalibrationService:
     async def _compare(self, job: Job, labels: Sequence[Label], profile: Profile) -> _Compared:
         """On the product's own path, with the shipped model and without standing decisions."""
         target = await self._match.resolve(job.organisation_id, None, job.payload["dataset_id"])
-        call = MatchCall.of(replace(target, learned=Learned()), MatchOptions(profile=profile.name))
+        call = MatchCall.of(replace(target, learned=Learned()), MatchOptions(profile=profile.name, threshold=0.0))
         kinds = tuple(dict.fromkeys([*(slot.kind.value for slot in call.slots), "hint"]))
         compared = _Compared(kinds, target.bundle.frequencies.rows)
         by_record: dict[bytes, list[Label]] = {}

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 
 from app.errors import FoundryOpsError, InvalidSchema, NotFound
+from app.matching.first import first_plan, is_settled, may_settle
+from app.matching.plan import RetrievalPlan
 from app.matching.rerank import Query
 from app.observability.metrics import MATCH_CANDIDATES, MATCHES
 from app.observability.stages import stage
@@ -84,27 +86,52 @@ class MatchService:
         return [next(answers) if isinstance(one, Asked) else one for one in read]
 
     async def rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
-        """Each record's candidates, compared and scored."""
-        found = await self._retrieve(call, [one.query for one in asked])
+        """Every record with its candidates: the first retrieval's where that settles it, else those of the full plan."""
+        ranked = await self._settled(call, asked)
+        left = [at for at in range(len(asked)) if at not in ranked]
+        found = await self._retrieve(call, [asked[at].query for at in left])
         with stage("rerank"):
-            return [ranked_of(call, one, candidates) for one, candidates in zip(asked, found, strict=True)]
+            for at, candidates in zip(left, found, strict=True):
+                ranked[at] = ranked_of(call, asked[at], candidates)
+        return [ranked[at] for at in range(len(asked))]
+
+    async def _settled(self, call: MatchCall, asked: Sequence[Asked]) -> dict[int, Ranked]:
+        """By position, the records whose answer the first retrieval settles."""
+        policy = call.profile.first
+        if policy is None or call.threshold <= 1.0 - policy.least_score:
+            return {}
+        plans = {at: first_plan(one.query.plan, policy) for at, one in enumerate(asked) if not one.query.standing}
+        tried = {at: plan for at, plan in plans.items() if plan is not None}
+        found = await self._search(call, list(tried.values()), policy.candidates)
+        settled: dict[int, Ranked] = {}
+        with stage("rerank"):
+            for at, candidates in zip(tried, found, strict=True):
+                if may_settle([one.retrieval_score for one in candidates], policy):
+                    ranked = ranked_of(call, asked[at], candidates)
+                    scores, best = ranked.reranked.scores, ranked.reranked.order[0]
+                    if is_settled(scores, best, policy, call.profile.model, call.threshold):
+                        settled[at] = ranked
+        return settled
 
     async def _retrieve(self, call: MatchCall, queries: Sequence[Query]) -> list[list[Retrieved]]:
         """The candidates of each query, as standing decisions leave them."""
         most = call.profile.candidates
         plain = [at for at, query in enumerate(queries) if not query.standing]
         found: list[list[Retrieved]] = [[] for _ in queries]
-        for at, candidates in zip(plain, await self._search(call, [queries[at] for at in plain], most), strict=True):
+        for at, candidates in zip(
+            plain, await self._search(call, [queries[at].plan for at in plain], most), strict=True
+        ):
             found[at] = candidates
         for at, query in enumerate(queries):
             if query.standing:
-                [candidates] = await self._search(call, [query], most + len(query.standing))
+                [candidates] = await self._search(call, [query.plan], most + len(query.standing))
                 found[at] = candidates_left(query, candidates, most)
         return found
 
-    async def _search(self, call: MatchCall, queries: Sequence[Query], most: int) -> list[list[Retrieved]]:
+    async def _search(self, call: MatchCall, plans: Sequence[RetrievalPlan], most: int) -> list[list[Retrieved]]:
+        if not plans:
+            return []
         index, channels = call.target.index, call.options.return_explanations
-        plans = [query.plan for query in queries]
         with stage("retrieve"):
             if len(plans) == 1:
                 return [await self.index.retrieve(index, plans[0], most, with_channels=channels)]

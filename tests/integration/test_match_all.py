@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from app.bootstrap import Services
 from app.errors import FoundryOpsError, InvalidSchema, SearchUnavailable
 from app.matching.plan import RetrievalPlan
 from app.ports import Retrieved
+from app.profiles import find_profile
 from app.sample import ACCOUNT_SCHEMA, LEAD_FIELDS, leads, organisations
 from app.services.match import MatchOptions, MatchService
 from app.services.match_targets import MatchTarget
@@ -35,6 +37,24 @@ async def test_two_thousand_records_get_the_same_answer_alone_and_together(servi
     together = await services.match.match_all(target, LEADS, OPTIONS)
     for record, answer in zip(LEADS, together, strict=True):
         assert answer == await services.match.match_record(owner, target.snapshot_id, None, record, OPTIONS)
+
+
+async def test_the_first_retrieval_settles_many_records_and_changes_no_decision(
+    services: Services, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, options = LEADS[:600], replace(OPTIONS, threshold=None, return_explanations=False)
+    index = Counting(services)
+    first = await matching_over(services, index).match_all(loaded[1], records, options)
+    full = replace(find_profile(options.profile), first=None)
+    monkeypatch.setattr("app.services.match_records.find_profile", lambda name: full)
+    wide = await services.match.match_all(loaded[1], records, options)
+    assert len(index.asked) < 1.6 * len(records)
+    assert [decision_and_best(answer) for answer in first] == [decision_and_best(answer) for answer in wide]
+
+
+def decision_and_best(answer: dict[str, Any] | FoundryOpsError) -> tuple[str, str | None]:
+    assert isinstance(answer, dict)
+    return answer["decision"], answer["matches"][0]["record_id"] if answer["matches"] else None
 
 
 async def test_a_record_that_cannot_be_matched_gets_its_error_in_its_place(services: Services, loaded: Loaded) -> None:

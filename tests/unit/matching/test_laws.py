@@ -117,3 +117,24 @@ def test_frequencies_count_as_a_counter_does(records: list[list[str]]) -> None:
     terms = sorted(expected)
     assert frequencies.lookup(terms).tolist() == [expected[term] for term in terms]
     assert frequencies.lookup(["not there at all"]).tolist() == [1]
+
+
+@given(RECORD, st.lists(RECORD, min_size=1, max_size=6))
+def test_comparing_all_candidates_at_once_is_comparing_each_alone(
+    record: dict[str, str], masters: list[dict[str, str]]
+) -> None:
+    preparer, slots = RecordPreparer(SCHEMA), slots_of(SCHEMA)
+    form, forms = preparer.form(record), [preparer.form(one) for one in masters]
+    together = compare(slots, form, forms, NO_TERMS)
+    for c, one in enumerate(forms):
+        for slot, alone in zip(together.slots, compare(slots, form, [one], NO_TERMS).slots, strict=True):
+            assert slot.features[c] == pytest.approx(alone.features[0], abs=1e-12)
+            assert slot.pairs[c] == alone.pairs[0]
+
+
+@given(st.lists(st.lists(WORD, max_size=8), min_size=1, max_size=8), st.lists(WORD, max_size=12))
+def test_a_remembered_count_is_the_table_s_own(records: list[list[str]], asked: list[str]) -> None:
+    hashes = hash_terms(term for record in records for term in set(record))
+    table = TermFrequencies.from_counts(len(records), *count_hashes(hashes))
+    for _ in range(2):
+        assert table.counts_of(asked) == table.search(asked).tolist()
