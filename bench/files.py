@@ -25,7 +25,7 @@ import httpx2
 import psutil
 
 from app.client import ApiFailure, Client
-from bench.run import CONNECTION, RESULTS, _load, _made, _read, _request
+from bench.run import CONNECTION, RESULTS, _load, _made, _request, read_folder
 
 _SAMPLE_S = 0.5
 _IDLE_REQUESTS = 300
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--format", default="csv", choices=["csv", "ndjson", "parquet"])
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    master, leads, _ = _read(chosen.folder) if chosen.folder else _made(chosen.records, 1)
+    master, leads, _ = read_folder(chosen.folder) if chosen.folder else _made(chosen.records, 1)
     connection = json.loads(CONNECTION.read_text("utf-8"))
     figures: dict[str, Any] = {"records": len(master)}
     with Client(connection["base_url"], connection["api_key"]) as client:
