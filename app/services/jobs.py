@@ -47,13 +47,8 @@ class Job:
     payload: dict[str, Any]
     attempts: int
     identity: Identity | None
-    """Of the request that asked for it."""
     traceparent: str | None
-    """The span of the request that asked for it."""
-
-    @property
-    def correlation_id(self) -> str | None:
-        return self.identity.correlation_id if self.identity else None
+    """Both of the request that asked for it."""
 
 
 class JobService:
@@ -298,8 +293,7 @@ def _eta_s(row: JobRow) -> int | None:
     """From the rate since the start; None when nothing is known."""
     if row.state != "running" or row.started_at is None or not 0 < row.processed <= row.total:
         return None
-    spent = (now() - row.started_at).total_seconds()
-    return round(spent * (row.total - row.processed) / row.processed)
+    return round((now() - row.started_at).total_seconds() * (row.total - row.processed) / row.processed)
 
 
 def _iso(time: Any) -> str | None:
