@@ -129,9 +129,9 @@ class RecordReader(ABC):
         block = Block(1, names)
         row = 1
         for found in self._runs():
-            left: Run | Flaw | None = found
-            while left is not None:
-                left = _fill(block, row, left, most - block.size)
+            start = 0
+            while start < _rows_in(found):
+                start += _fill(block, row, found, start, most - block.size)
                 row = block.first_row + block.size
                 if block.size >= most:
                     yield block
@@ -154,13 +154,15 @@ class RecordReader(ABC):
         self.close()
 
 
-def _fill(block: Block, row: int, found: Run | Flaw, room: int) -> Run | None:
-    """Adds what there is room for to the block; gives what is left over."""
+def _rows_in(found: Run | Flaw) -> int:
+    return 1 if isinstance(found, Flaw) else len(found.lines)
+
+
+def _fill(block: Block, row: int, found: Run | Flaw, start: int, room: int) -> int:
+    """Adds what there is room for, from `start` on; gives how many rows that were."""
     if isinstance(found, Flaw):
         block.bad.append(BadRow(row, found.line, found.code, found.message, found.raw[:_RAW_CHARS]))
-        return None
-    if len(found.lines) <= room:
-        block.add(row, found)
-        return None
-    block.add(row, Run(found.lines[:room], found.records[:room]))
-    return Run(found.lines[room:], found.records[room:])
+        return 1
+    end = min(start + room, len(found.lines))
+    block.add(row, Run(found.lines[start:end], found.records[start:end]))
+    return end - start

@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Generator, Iterator
 from itertools import chain, islice
+from typing import NamedTuple
 
 from app.errors import UnreadableFile
 from app.files.blocks import FileFormat, Flaw, ReaderLimits, RecordReader, Run
@@ -23,6 +24,11 @@ _UNFINISHED = "unexpected end of data"
 _HUGE = 2**30
 
 csv.field_size_limit(_HUGE)  # a record is bounded as a whole, by `ReaderLimits.record_chars`
+
+
+class _CellRun(NamedTuple):
+    lines: list[int | None]
+    records: list[list[str]]
 
 
 class CsvReader(RecordReader):
@@ -39,8 +45,9 @@ class CsvReader(RecordReader):
             raise UnreadableFile("The file is empty.", byte=0)
         self._delimiter, first = _dialect(first)
         self._columns: tuple[str, ...] = ()
+        self._width = 0
         runs = self._parsed(chain([first], pieces))
-        begun = next(runs, None)
+        begun = next((found for found in runs if self._columns or isinstance(found, Flaw)), None)
         if not self._columns:
             raise _no_header(begun)
         self._found: Iterator[Run | Flaw] = chain([] if begun is None else [begun], runs)
@@ -78,44 +85,51 @@ class CsvReader(RecordReader):
 
     def _rows_of(self, piece: Lines, is_last: bool) -> Generator[Run | Flaw, None, list[str]]:
         """Rows of the lines; returns the lines of a record that is not finished, none when these are the last."""
-        lines, first_line = piece.lines, piece.first_line
-        width = len(self._columns)
         start = 0
-        while start < len(lines):
-            base = start
-            at: list[int | None] = []
-            good: list[list[str]] = []
-            reader = csv.reader(lines[start:] if start else lines, delimiter=self._delimiter, strict=True)
-            try:
-                for cells in reader:
-                    end = base + reader.line_num
-                    if len(cells) == width and end - start == 1 and not piece.is_dirty:
-                        at.append(first_line + start)
-                        good.append(cells)
-                    elif cells:
-                        flaw = self._flaw(cells, first_line + start, lines[start:end], piece.is_dirty)
-                        if flaw is None and width:
-                            at.append(first_line + start)
-                            good.append(cells)
-                        elif flaw is None:
-                            self._columns = _header(cells, first_line + start, self._limits.columns)
-                            width = len(self._columns)
-                        else:
-                            yield Run(at, good)
-                            yield flaw
-                            at, good = [], []
-                    start = end
-                yield Run(at, good)
+        while start < len(piece.lines):
+            found, start, error = self._parse(piece, start)
+            yield from found
+            if error is None:
                 break
-            except csv.Error as exc:
-                yield Run(at, good)
-                is_open = _UNFINISHED in str(exc)
-                left = lines[start:]
-                if is_open and not is_last and sum(map(len, left)) <= self._limits.record_chars:
-                    return left
-                yield _broken(lines[start], first_line + start, is_open, exc)
-                start += 1
+            left = piece.lines[start:]
+            is_open = _UNFINISHED in str(error)
+            if is_open and not is_last and sum(map(len, left)) <= self._limits.record_chars:
+                return left
+            yield _broken(left[0], piece.first_line + start, is_open, error)
+            start += 1
         return []
+
+    def _parse(self, piece: Lines, start: int) -> tuple[list[Run | Flaw], int, csv.Error | None]:
+        """Rows from a line on: what was found, the line where it stopped, and the error that stopped it."""
+        found: list[Run | Flaw] = []
+        run = _CellRun([], [])
+        reader = csv.reader(piece.lines[start:] if start else piece.lines, delimiter=self._delimiter, strict=True)
+        begin = start
+        try:
+            for cells in reader:
+                end = start + reader.line_num
+                if len(cells) == self._width and end - begin == 1 and not piece.is_dirty:
+                    run.lines.append(piece.first_line + begin)
+                    run.records.append(cells)
+                elif cells and (flaw := self._take(cells, piece, begin, end, run)):
+                    found += [Run(*run), flaw]
+                    run = _CellRun([], [])
+                begin = end
+        except csv.Error as exc:
+            return [*found, Run(*run)], begin, exc
+        return [*found, Run(*run)], begin, None
+
+    def _take(self, cells: list[str], piece: Lines, begin: int, end: int, run: _CellRun) -> Flaw | None:
+        """Adds a row that needed a closer look, unless it has a flaw; the first row of all is the header."""
+        line = piece.first_line + begin
+        flaw = self._flaw(cells, line, piece.lines[begin:end], piece.is_dirty)
+        if flaw is None and self._width:
+            run.lines.append(line)
+            run.records.append(cells)
+        elif flaw is None:
+            self._columns = _header(cells, line, self._limits.columns)
+            self._width = len(self._columns)
+        return flaw
 
     def _flaw(self, cells: list[str], line: int, raw: list[str], is_dirty: bool) -> Flaw | None:
         """What is wrong with a row that needed a closer look; the header's width is its own."""
