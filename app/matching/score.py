@@ -121,10 +121,23 @@ def combine(slots: Floats, model: ScoreModel, rows: int, decided: Mapping[int, b
     odds = np.exp(np.where(standing != 0.0, own + standing, np.clip(own, -_MAX_NATS, _MAX_NATS)))
     competition = -model.competition * _others(odds)
     log_odds = own + standing + competition
-    calibrated = model.calibrator(np.clip(log_odds, -_MAX_NATS, _MAX_NATS))
-    probability = 1.0 / (1.0 + np.exp(-calibrated))
-    # Calibration looks at one candidate at a time: together they are still at most certain.
-    return Scores(prior, slots, standing, competition, log_odds, probability / max(1.0, float(probability.sum())))
+    return Scores(prior, slots, standing, competition, log_odds, _published(log_odds, model.calibrator))
+
+
+def _published(log_odds: Floats, calibrator: Calibrator) -> Floats:
+    """The calibrated probability of the best candidate; the others keep their proportion to it.
+
+    The calibrator was fitted on best candidates. Moving each candidate by itself would let many unlikely ones add up to more
+    than certainty and take it from the likely one.
+    """
+    if not len(log_odds):
+        return log_odds
+    shares = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -_MAX_NATS, _MAX_NATS)))
+    best = log_odds.max(keepdims=True)
+    wanted = 1.0 / (1.0 + np.exp(-calibrator(np.clip(best, -_MAX_NATS, _MAX_NATS))))
+    factor = min(float(wanted[0] / shares.max()), 1.0 / float(shares.sum()))
+    published: Floats = shares * factor
+    return published
 
 
 def _others(odds: Floats) -> Floats:
