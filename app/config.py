@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     opensearch_password: Annotated[SecretStr | None, Field(description="basic authentication")] = None
     opensearch_ca_file: Annotated[Path | None, Field(description="CA bundle for https; the system's when unset")] = None
     opensearch_timeout_ms: Annotated[int, Field(description="one search, end to end")] = 2_000
+    opensearch_worker_timeout_ms: Annotated[
+        int, Field(description="one request of a worker, which asks for many records at once and for nobody who waits")
+    ] = 30_000
     index_prefix: Annotated[str, Field(description="first part of every index and alias name")] = "fo"
     index_replicas: Annotated[int, Field(description="replicas of a serving index; 0 on one node")] = 0
     index_shards: Annotated[int, Field(description="shards of an index; one holds tens of millions of records")] = 1

@@ -40,7 +40,9 @@ async def _start(context: dict[str, Any]) -> None:
     start_tracing("worker", settings)
     if settings.worker_metrics_port is not None:
         serve(settings.worker_metrics_port, settings.api_host)
-    services = await build(settings)
+    # A group of records takes longer than one that somebody waits for, most of all while the engine is busy.
+    patient = settings.model_copy(update={"opensearch_timeout_ms": settings.opensearch_worker_timeout_ms})
+    services = await build(patient)
     await services.repair()
     context["services"] = services
     settle_memory()
