@@ -3,7 +3,8 @@
 Each labelled pair is one observation of the published probability: with a record's candidates c at log-odds
 l_c = prior + shift + sum over kinds k of scale_k * evidence_kc, the pair's is z = l_c - ln(1 + sum over the others of e^l),
 and P = sigmoid(offset + slope * C(z)) with the shipped calibrator C. What is maximised is the likelihood of the labels times
-normal priors around the shipped model (shift 0, scales 1, offset 0, slope 1), by damped Gauss-Newton steps.
+normal priors around the shipped model (shift 0, scales 1, offset 0, slope 1), by damped Gauss-Newton steps. Candidates without
+a label hold to their shipped scores, a little each: else a flat calibrator would give every one of fifty its share.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _SCALE_SD = 0.2
 _OFFSET_SD = 0.7
 _SLOPE_SD = 0.2
 """How far each may go from what was shipped: fifty labels move the prior, and hardly a weight."""
+_UNLABELLED_WEIGHT = 0.25
+"""Of a candidate without a label, beside 1 for a label."""
 _LEAST_SCALE, _LEAST_SLOPE = 0.05, 0.2
 _STEPS = 30
 _ENOUGH = 1e-7
@@ -41,18 +44,28 @@ class LabelledRecord:
     labels: Mapping[int, bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """Of one record: the evidence, and for each candidate what its score should be and how much that counts."""
+
+    evidence: Floats
+    wanted: Floats
+    weight: Floats
+
+
 def fit(records: Sequence[LabelledRecord], kinds: Sequence[str], model: ScoreModel, rows: int) -> Adaptation:
     """The adaptation that explains the labels best; the shipped model itself where there are none."""
     start = np.r_[0.0, np.ones(len(kinds)), 0.0, 1.0]
     precision = np.r_[_SHIFT_SD, np.full(len(kinds), _SCALE_SD), _OFFSET_SD, _SLOPE_SD] ** -2.0
     least = np.r_[-np.inf, np.full(len(kinds), _LEAST_SCALE), -np.inf, _LEAST_SLOPE]
     prior = prior_of(model, rows)
+    observed = [_observed(record, model, rows) for record in records]
     found, damping = start, 1e-3
-    loss, gradient, curvature = _objective(records, found, start, precision, model, prior)
+    loss, gradient, curvature = _objective(observed, found, start, precision, model, prior)
     for _ in range(_STEPS):
         step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
         tried = np.maximum(found - step, least)
-        better = _objective(records, tried, start, precision, model, prior)
+        better = _objective(observed, tried, start, precision, model, prior)
         if better[0] > loss:
             damping *= 8.0
             continue
@@ -64,8 +77,16 @@ def fit(records: Sequence[LabelledRecord], kinds: Sequence[str], model: ScoreMod
     return Adaptation(round(float(found[0]), 4), scales, round(float(found[-2]), 4), round(float(found[-1]), 4))
 
 
+def _observed(record: LabelledRecord, model: ScoreModel, rows: int) -> _Observed:
+    wanted = combine(record.evidence, model, rows).score
+    weight = np.full(len(wanted), _UNLABELLED_WEIGHT)
+    at = list(record.labels)
+    wanted[at], weight[at] = [float(same) for same in record.labels.values()], 1.0
+    return _Observed(record.evidence, wanted, weight)
+
+
 def _objective(
-    records: Sequence[LabelledRecord],
+    records: Sequence[_Observed],
     parameters: Floats,
     start: Floats,
     precision: Floats,
@@ -77,36 +98,29 @@ def _objective(
     loss = 0.5 * float(precision @ away**2)
     gradient, curvature = precision * away, np.diag(precision)
     for record in records:
-        at = np.fromiter(record.labels, np.int64, len(record.labels))
-        right = np.fromiter(record.labels.values(), np.float64, len(at))
-        log_odds, slopes = _log_odds(record.evidence, at, parameters, model, prior)
-        loss += float((np.logaddexp(0.0, log_odds) - right * log_odds).sum())
+        log_odds, slopes = _log_odds(record.evidence, parameters, model, prior)
+        loss += float(record.weight @ (np.logaddexp(0.0, log_odds) - record.wanted * log_odds))
         probability = 1.0 / (1.0 + np.exp(-log_odds))
-        gradient = gradient + slopes.T @ (probability - right)
-        curvature = curvature + (slopes.T * (probability * (1.0 - probability))) @ slopes
+        gradient = gradient + slopes.T @ (record.weight * (probability - record.wanted))
+        curvature = curvature + (slopes.T * (record.weight * probability * (1.0 - probability))) @ slopes
     return loss, gradient, curvature
 
 
-def _log_odds(
-    evidence: Floats, at: npt.NDArray[np.int64], parameters: Floats, model: ScoreModel, prior: float
-) -> tuple[Floats, Floats]:
-    """Calibrated log-odds of the labelled candidates, (labels,), and their derivatives, (labels, parameters)."""
+def _log_odds(evidence: Floats, parameters: Floats, model: ScoreModel, prior: float) -> tuple[Floats, Floats]:
+    """Calibrated log-odds of the candidates, (candidates,), and their derivatives, (candidates, parameters)."""
     shift, scales, offset, slope = parameters[0], parameters[1:-2], parameters[-2], parameters[-1]
     own = np.clip(prior + shift + scales @ evidence, -_LARGEST_NATS, _LARGEST_NATS)
-    odds = np.exp(own)
-    others = np.tile(odds, (len(at), 1))
-    others[np.arange(len(at)), at] = 0.0
+    others = np.tile(np.exp(own), (len(own), 1))
+    np.fill_diagonal(others, 0.0)
     total = 1.0 + others.sum(axis=1)
-    z = own[at] - model.competition * np.log(total)
+    z = own - model.competition * np.log(total)
     of_own = -model.competition * others / total[:, None]
-    of_own[np.arange(len(at)), at] = 1.0
+    np.fill_diagonal(of_own, 1.0)
     calibrated = model.calibrator(z)
-    steepness = (model.calibrator(z + 1e-4) - model.calibrator(z - 1e-4)) / 2e-4
-    through = slope * steepness[:, None]
-    slopes = np.column_stack(
-        [through[:, 0] * of_own.sum(axis=1), through * (of_own @ evidence.T), np.ones(len(at)), calibrated]
-    )
-    return offset + slope * calibrated, slopes
+    through = slope * (model.calibrator(z + 1e-4) - model.calibrator(z - 1e-4)) / 2e-4
+    by_shift = through * of_own.sum(axis=1)
+    by_scales = through[:, None] * (of_own @ evidence.T)
+    return offset + slope * calibrated, np.column_stack([by_shift, by_scales, np.ones(len(own)), calibrated])
 
 
 def scores(
