@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from app.api.answers.common import Page
 from app.api.answers.jobs import Job, JobResult
 from app.api.deps import Cursor, JsonRoute, Limit, ServicesDep, caller, json_response
-from app.api.openapi import also, binary, raises
+from app.api.openapi import also, binary, event_stream, raises
 from app.errors import ArtifactExpired, Conflict, JobNotReady, NotFound
 from app.services.file_jobs.service import Artefact
 from app.services.job_events import follow
@@ -51,7 +51,7 @@ async def cancel_job(job_id: str, services: ServicesDep, who: Canceller) -> Resp
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    responses=also(_EVENTS),
+    responses=event_stream("Events, the last one `end`"),
     summary="Follow a job as server-sent events",
 )
 async def get_job_events(

@@ -94,6 +94,13 @@ def also(media_type: str) -> dict[int | str, JSON]:
     return {200: {"description": "Successful Response", "content": {media_type: {"schema": {"type": "string"}}}}}
 
 
+def event_stream(description: str) -> dict[int | str, JSON]:
+    """`responses=` of a route that answers with server-sent events; the schema is of one event."""
+    properties = {name: {"type": "string"} for name in ("id", "event", "data")}
+    schema = {"type": "object", "properties": properties, "required": ["event", "data"]}
+    return {200: {"description": description, "content": {"text/event-stream": {"schema": schema}}}}
+
+
 def operation_id(route: APIRoute) -> str:
     """The endpoint's own name: what an SDK's method is called."""
     return route.name

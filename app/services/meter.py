@@ -114,7 +114,7 @@ class Meter:
         tab = self._tabs.get(organisation_id)
         if tab is None:
             return standing.enforced, standing.credits_left
-        own = tab.left if standing.enforced else -tab.simulated.credits
+        own = tab.left if standing.enforced else -(tab.simulated.credits + tab.simulated_writing)
         return standing.enforced, standing.credits_left + own
 
     async def flush(self, organisation_id: str) -> None:

@@ -78,6 +78,8 @@ class Tab:
     is_active: bool = False
     used: Usage = field(default_factory=Usage)
     simulated: Usage = field(default_factory=Usage)
+    simulated_writing: int = 0
+    """Simulated credits that a transaction under way is writing: used, but not yet in the balance."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     refusal: Refusal | None = None
     top_up: asyncio.Task[None] | None = None
@@ -116,6 +118,7 @@ class Tab:
         ends = may_end and self.lease_id is not None and not (self.is_active or self.running)
         written = Write(self.used.take(), self.simulated.take(), ends, self.left if ends else 0)
         self.left -= written.parked
+        self.simulated_writing = sum(use.credits for use in written.simulated)
         self.is_active = self.is_active and not may_end
         return written
 
@@ -123,11 +126,13 @@ class Tab:
         """Nothing was written; the lease may have been lost meanwhile."""
         self.used.put_back(written.used)
         self.simulated.put_back(written.simulated)
+        self.simulated_writing = 0
         if self.lease_id is not None:
             self.left += written.parked
 
     def end_write(self, written: Write, lease: tuple[str, int] | None, until: float) -> None:
         """All was written, and the lease is given back or holds that many credits more."""
+        self.simulated_writing = 0
         if written.ends:
             self.end()
         self.until = until

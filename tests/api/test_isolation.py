@@ -129,6 +129,7 @@ async def newcomer(api: Api, word: str) -> Tenant:
         "storage_key": upload["storage_key"],
         "source_key": upload["storage_key"],
         "key_id": key_id,
+        "record_id": "1",
         "organisation_id": organisation_id,
     }
     absent = {name: new_id(prefix) for name, prefix in MADE_BY_WORK.items()}
@@ -163,6 +164,7 @@ async def victim(api: Api) -> AsyncIterator[Tenant]:
 @pytest.fixture(scope="module")
 async def stranger(api: Api) -> AsyncIterator[Tenant]:
     tenant = await newcomer(api, "Strangr")
+    await settle(tenant)
     yield tenant
     await tenant.client.aclose()
 

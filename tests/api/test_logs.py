@@ -74,7 +74,7 @@ async def test_no_value_and_no_key_is_logged(api: Api, companies: tuple[str, str
     batch = await api.call("POST", "/match/batch", {"snapshot_id": companies[1], "records": [record, {"x": POISON}]})
     await api.run_job(batch.json()["job_id"])
     await api.client.get("/api/v2/datasets", headers={"Authorization": f"Bearer {POISON}"})
-    _, key = await api.services.keys.create(api.organisation_id, "logged", [])
+    _, key = await api.services.keys.create(api.organisation_id, "logged", ["jobs:read"])
     await api.client.get("/api/v2/datasets", headers={"Authorization": f"Bearer {key}"})
     assert len(captured.lines("request")) > 10
     assert captured.lines("job_run")

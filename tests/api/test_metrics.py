@@ -22,7 +22,11 @@ async def test_a_match_is_counted_by_stage_decision_and_candidates(api: Api, com
     before = [value(name, **labels) for name, labels in names]
     body = {"snapshot_id": companies[1], "record": {"company": "Globex Corporation", "website": "globex.com"}}
     assert (await api.call("POST", "/match/record", body)).json()["decision"] == "match"
-    assert [value(name, **labels) - was for (name, labels), was in zip(names, before, strict=True)] == [1.0] * 6
+    prepared, retrieved, reranked, *rest = [
+        value(name, **labels) - was for (name, labels), was in zip(names, before, strict=True)
+    ]
+    assert [prepared, *rest] == [1.0] * 4
+    assert {retrieved, reranked} <= {1.0, 2.0}  # once more where the first retrieval settles nothing
 
 
 async def test_an_activation_is_counted_as_a_job_and_as_a_build(api: Api) -> None:

@@ -60,8 +60,8 @@ class FileJobService:
         Raises UploadNotFound, and what a match of one record would raise for the target, the profile and the field map.
         """
         target = await self._match.resolve(organisation_id, asked.snapshot_id, asked.dataset_id)
-        profile = find_profile(asked.options.profile)
         await self._uploads.check(organisation_id, asked.source_key, "match")
+        profile = find_profile(asked.options.profile)
         options = replace(asked.options, profile=profile.label, return_explanations=False)
         payload = {
             "snapshot_id": target.snapshot_id,
