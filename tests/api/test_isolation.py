@@ -115,7 +115,7 @@ async def newcomer(api: Api, word: str) -> Tenant:
     body = {"name": f"{word} Accounts", "schema": SCHEMA, "primary_key": "account_id"}
     dataset_id = (await own.call("POST", "/datasets", body)).json()["dataset_id"]
     records = [
-        {"account_id": "1", "name": f"{word} Widgets", "website": f"{word}.example".lower()},
+        {"account_id": f"{word}-record", "name": f"{word} Widgets", "website": f"{word}.example".lower()},
         {"account_id": [word], "name": f"{word} Rejected"},
     ]
     appended = await own.call("POST", f"/datasets/{dataset_id}/append", {"records": records})
@@ -129,7 +129,7 @@ async def newcomer(api: Api, word: str) -> Tenant:
         "storage_key": upload["storage_key"],
         "source_key": upload["storage_key"],
         "key_id": key_id,
-        "record_id": "1",
+        "record_id": f"{word}-record",
         "organisation_id": organisation_id,
     }
     absent = {name: new_id(prefix) for name, prefix in MADE_BY_WORK.items()}
@@ -146,10 +146,10 @@ async def settle(tenant: Tenant) -> None:
     ids["job_id"] = (await own.call("POST", "/match/batch", body)).json()["job_id"]
     assert (await own.run_job(ids["job_id"]))["status"] == "completed"
     ids["delivery_id"] = (await own.call("GET", "/webhooks/deliveries")).json()["data"][0]["delivery_id"]
-    standing = {"dataset_id": ids["dataset_id"], "record": record, "record_id": "1", "verdict": "always"}
+    standing = {"dataset_id": ids["dataset_id"], "record": record, "record_id": ids["record_id"], "verdict": "always"}
     ids["decision_id"] = (await own.call("POST", "/decisions/standing", standing)).json()["decision_id"]
     labels = f"/datasets/{ids['dataset_id']}/labels"
-    await own.call("POST", labels, {"labels": [{"record": record, "record_id": "1", "match": True}]})
+    await own.call("POST", labels, {"labels": [{"record": record, "record_id": ids["record_id"], "match": True}]})
     ids["label_id"] = (await own.call("GET", labels)).json()["data"][0]["label_id"]
 
 
