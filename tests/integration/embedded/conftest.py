@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -18,8 +19,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-
-from app.embedded.machine import free_port
 
 PARTS = ("opensearch", "valkey", "api", "worker")
 
@@ -85,17 +84,28 @@ class Stack:
             connection.close()
 
 
+def somebody_listening() -> socket.socket:
+    """A server on a port that the system gives no outgoing connection, so that its neighbours stay free while a stack starts."""
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", random.randrange(20_000, 30_000)))
+        except OSError:
+            continue
+
+
 @pytest.fixture(scope="session")
 def stack_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The command in a folder; `java` is not on its path, and its API port is taken by somebody else."""
     home = tmp_path_factory.mktemp("stack")
-    with socket.create_server(("127.0.0.1", 0)) as somebody:
+    with somebody_listening() as somebody, somebody_listening() as free:
+        valkey_port = free.getsockname()[1]
+        free.close()
         kept = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME", "PYTHONPATH") if name in os.environ}
         env = kept | {
             "PATH": str(Path(sys.executable).parent),
             "FOUNDRYOPS_VAR_DIR": str(home / "var"),
             "FOUNDRYOPS_EMBEDDED_HEAP_MB": "512",
-            "FOUNDRYOPS_EMBEDDED_VALKEY_PORT": str(free_port()),
+            "FOUNDRYOPS_EMBEDDED_VALKEY_PORT": str(valkey_port),
             "FOUNDRYOPS_API_PORT": str(somebody.getsockname()[1]),
         }
         assert shutil.which("java", path=env["PATH"]) is None
