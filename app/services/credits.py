@@ -35,6 +35,9 @@ class CreditService:
         async with self._db.begin() as session:
             standing = await self._standings.within(session, organisation_id)
             account = await session.get(CreditAccount, organisation_id)
+            if account is not None:
+                # Jobs of other processes are charged to the account; answers after this one go on from it.
+                self._standings.note(organisation_id, account)
             return {"tier": standing.tier_name, **_shape(account)}
 
     async def usage(self, organisation_id: str, first: date, last: date, group_by: GroupBy) -> dict[str, Any]:

@@ -51,6 +51,21 @@ async def test_shadow_mode_counts_in_its_own_header_and_refuses_nothing(payer: A
     assert all("X-Credits-Remaining" not in answer.headers for answer in answers)
 
 
+async def test_headers_go_on_from_the_balance_that_was_asked_for(payer: Api) -> None:
+    """With nothing of its own to write, a process still learns what a job was charged elsewhere."""
+    dataset_id, _ = await payer.activated(COMPANIES)
+    added = await payer.call(
+        "POST", f"/datasets/{dataset_id}/append", {"records": [{**COMPANIES[0], "account_id": "z"}]}
+    )
+    await balance(payer)
+    snapshot_id = added.json()["snapshot_id"]
+    accepted = await payer.call("POST", f"/datasets/{dataset_id}/activate", {"snapshot_id": snapshot_id})
+    await payer.run_job(accepted.json()["job_id"])
+    asked = await balance(payer)
+    left = int((await match(payer, snapshot_id)).headers["X-Credits-Remaining-Simulated"])
+    assert left == asked["available_simulated"] - 1
+
+
 async def test_enforced_mode_takes_credits_and_refuses_with_a_way_to_pay(payer: Api) -> None:
     _, snapshot_id = await payer.activated(COMPANIES)
     await enforce(payer, 2)
