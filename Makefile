@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 N ?= 100000
 EXAMPLES ?= 100
 
-.PHONY: install check test fuzz bench quality demo up down format lock
+.PHONY: install check test fuzz bench bench-files faults quality demo up down format lock
 
 install: $(STAMP)
 
@@ -42,6 +42,9 @@ bench: install up
 bench-files: install up
 	$(BIN)/python -m bench.files --records $(N)
 
+# Two workers and small chunks, so that a fault meets many steps; a stack that is up stays as it is.
+faults: export FOUNDRYOPS_EMBEDDED_WORKERS := 2
+faults: export FOUNDRYOPS_FILE_CHUNK_ROWS := 200
 faults: install up
 	$(BIN)/python -m bench.faults
 
