@@ -9,10 +9,6 @@ from typing import Any, cast
 import orjson
 from arq import cron, func
 from arq.typing import WorkerCoroutine
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.bootstrap import build
 from app.config import Settings
@@ -28,9 +24,6 @@ _SWEEP_SECONDS = set(range(0, 60, 5))
 _RETENTION_MINUTE = 17
 _RETENTION_TIMEOUT_S = 3600
 _MAX_JOBS = 4
-_FIRST_WAIT_S = 0.05
-_LONGEST_WAIT_S = 1.0
-_QUEUE_TRIES = 120
 _HEALTH_S = 10
 """How often a worker says to the queue that it lives; arq's own hour would hide a dead one."""
 
@@ -66,10 +59,6 @@ def _task(function: Callable[..., Awaitable[None]]) -> WorkerCoroutine:
 def worker_settings() -> type[Any]:
     """The settings class that arq reads, made from the environment."""
     broker = redis_settings(Settings().redis_url)
-    # A worker outlives a restart of the queue: what it is doing needs no queue.
-    broker.retry_on_error = [RedisConnectionError, RedisTimeoutError]
-    broker.retry = Retry(ExponentialBackoff(_LONGEST_WAIT_S, _FIRST_WAIT_S), _QUEUE_TRIES)
-    broker.conn_retries = _QUEUE_TRIES
 
     class WorkerSettings:
         functions = (

@@ -105,9 +105,14 @@ class StepRepository:
             await session.execute(update(StepRow).where(*_held(step)).values(given_back))
 
     async def add_chunks(self, plan: Step, rows: Sequence[int], first: int) -> None:
-        """Adds chunks of so many rows, numbered from `first`; those that an earlier attempt added stay as they are."""
+        """Adds chunks of so many rows, numbered from `first`; those that an earlier attempt added stay as they are.
+
+        Nothing is added when another worker has taken the plan over.
+        """
         async with self._db.begin() as session:
             await _lock(session, plan.job_id)
+            if not await session.scalar(select(exists().where(*_held(plan)))):
+                return
             known = StepRow.number.between(first, first + len(rows))
             numbers = set(await session.scalars(select(StepRow.number).where(StepRow.job_id == plan.job_id, known)))
             added = [(number, count) for number, count in enumerate(rows, start=first) if number not in numbers]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.models import now
 from app.db.steps import LEASE, Step, StepKind, StepRepository
-from app.errors import FoundryOpsError, StorageFull, Unavailable
+from app.errors import FoundryOpsError, InternalError, StorageFull, Unavailable
 from app.identity import begin, resume
 from app.observability import frames_of
 from app.observability.metrics import JOB_SECONDS, JOBS
@@ -138,21 +138,26 @@ class FileLane:
                 return "waits"
             case FoundryOpsError():
                 log.warning("job_failed", code=exc.code)
-                await self._jobs.fail(step.job_id, exc.code, exc.message, exc.details)
+                await self._fail(step, exc)
                 return "failed"
             case _:
                 log.error("job_crashed", error_type=type(exc).__name__, frames=frames_of(exc))
-                await self._jobs.fail(step.job_id, "INTERNAL", "Something went wrong on our side.", {})
+                await self._fail(step, InternalError("Something went wrong on our side."))
                 return "crashed"
 
     async def _wait(self, step: Step, exc: FoundryOpsError) -> None:
         """Gives the step back for later; a job that has waited out the patience fails with the reason."""
         since = step.unavailable_since
         if since is not None and (now() - since).total_seconds() > self._patience_s:
-            await self._jobs.fail(step.job_id, exc.code, exc.message, exc.details)
+            await self._fail(step, exc)
         else:
             log.warning("step_waits", code=exc.code, number=step.number)
             await self._steps.release(step, _RETRY_S, unavailable=True)
+
+    async def _fail(self, step: Step, exc: FoundryOpsError) -> None:
+        """Ends the job, unless another worker has taken the step over: then that one's word counts."""
+        if await self._steps.renew(step):
+            await self._jobs.fail(step.job_id, exc.code, exc.message, exc.details)
 
 
 def _is_ending() -> bool:

@@ -6,10 +6,12 @@ import asyncio
 import errno
 import gzip
 import os
+import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -150,6 +152,32 @@ async def test_a_killed_worker_leaves_no_trace(files: Files) -> None:
     assert await files.artefacts(job_id) == files.expected
 
 
+async def test_a_worker_that_was_taken_for_dead_and_was_not_changes_nothing(files: Files) -> None:
+    job_id = await files.submit()
+    worker = await start_worker(files.services)
+    await files.until(job_id, 1)
+    worker.send_signal(signal.SIGSTOP)
+    await files.forget_leases(job_id)
+    async with working(files.services):
+        await files.until(job_id, ROWS // 2)
+        worker.send_signal(signal.SIGCONT)
+        await files.end(job_id)
+    worker.terminate()
+    await worker.wait()
+    assert await files.artefacts(job_id) == files.expected
+
+
+async def test_artefacts_outlive_the_processes_that_made_and_served_them(files: Files) -> None:
+    job_id = await files.submit()
+    await files.services.lane.drain()
+    restarted = await build(files.services.settings)
+    result = await restarted.files.result(files.deployment.organisation_id, job_id)
+    rejects = await restarted.files.rejects(files.deployment.organisation_id, job_id)
+    await restarted.close()
+    assert result is not None
+    assert (result.path.read_bytes(), rejects.path.read_bytes()) == files.expected
+
+
 async def test_a_stopped_worker_gives_its_step_back_at_once(files: Files) -> None:
     job_id = await files.submit()
     async with working(files.services):
@@ -211,6 +239,36 @@ async def test_a_job_waits_for_space_on_the_disk(files: Files, monkeypatch: pyte
             await until_waiting(files, job_id)
         await files.end(job_id)
     assert await files.artefacts(job_id) == files.expected
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A real file system of 1 MB at a folder, filled to the last byte; yields what fills it. Needs root and Linux."""
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(asked, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let us mount a small file system")
+    try:
+        ballast = folder / "ballast"
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(b"\0" * 4096):
+                pass
+        yield ballast
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+async def test_a_job_waits_for_space_on_a_disk_that_is_really_full(files: Files) -> None:
+    with small_disk(files.services.settings.store_dir / "jobs") as ballast:
+        job_id = await files.submit()
+        async with working(files.services):
+            await until_waiting(files, job_id)
+            ballast.unlink()
+            await files.end(job_id)
+        assert await files.artefacts(job_id) == files.expected
 
 
 def _no_space(descriptor: int) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
-from app.db.steps import StepKind, Tally
+from app.db.steps import Step, StepKind, Tally
+from app.files.store import LocalFileStore
+from app.services.file_jobs.cleaning import Cleaner
+from app.services.file_jobs.lane import FileLane
 from tests.integration.jobs.conftest import Engine
 
 
@@ -73,6 +77,31 @@ async def test_planning_again_adds_only_the_chunks_that_are_missing(engine: Engi
     await engine.steps.add_chunks(again, [10, 10], 1)
     await engine.steps.add_chunks(again, [4], 3)
     assert (await engine.jobs.get(engine.organisation_id, job_id))["progress"]["total"] == 24
+
+
+async def test_a_planner_that_lost_its_step_adds_nothing(engine: Engine) -> None:
+    job_id = await engine.job()
+    zombie = await engine.taken()
+    await engine.jobs.start(job_id)
+    await engine.lose(zombie)
+    plan = await engine.taken()
+    await engine.steps.add_chunks(plan, [10], 1)
+    await engine.steps.add_chunks(zombie, [10, 10], 2)
+    assert (await engine.jobs.get(engine.organisation_id, job_id))["progress"]["total"] == 10
+
+
+async def test_a_worker_that_lost_its_step_cannot_fail_the_job(engine: Engine, tmp_path: Path) -> None:
+    job_id = await engine.planned(5)
+
+    async def stumble_late(step: Step) -> None:
+        await engine.lose(step)
+        assert (await engine.taken()).number == step.number
+        raise RuntimeError("the worker was away for too long")
+
+    cleaner = Cleaner(engine.steps, LocalFileStore(tmp_path))
+    lane = FileLane(engine.steps, engine.jobs, cleaner, {StepKind.CHUNK: stumble_late}, 60.0)
+    assert await lane.work_once()
+    assert (await engine.jobs.get(engine.organisation_id, job_id))["status"] == "running"
 
 
 async def test_a_step_that_is_given_back_is_free_at_once_and_no_lost_attempt(engine: Engine) -> None:
