@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from opensearchpy import AsyncOpenSearch
 
@@ -57,6 +58,7 @@ from app.services.pulse import PulseService
 from app.services.retention import RetentionService, Rule
 from app.services.runner import JobRunner
 from app.services.scopes import roles
+from app.services.scratch import Scratch
 from app.services.standing_decisions import StandingDecisions
 from app.services.standings import Standings
 from app.services.upload_urls import UploadUrls
@@ -183,7 +185,7 @@ async def build(settings: Settings) -> Services:
     doers = {
         StepKind.PLAN: Planner(steps, jobs, store, uploads, PlanRules(reader_limits, settings.file_chunk_rows)).run,
         StepKind.CHUNK: ChunkMatcher(steps, store, match, decisions).run,
-        StepKind.ASSEMBLE: Assembler(steps, store, jobs, settings.cache_dir / "assembly").run,
+        StepKind.ASSEMBLE: Assembler(steps, store, jobs, _assembly_dir(settings)).run,
     }
     lane = FileLane(steps, jobs, Cleaner(steps, store), doers, settings.file_patience_s)
     return Services(
@@ -223,6 +225,10 @@ async def build(settings: Settings) -> Services:
     )
 
 
+def _assembly_dir(settings: Settings) -> Path:
+    return settings.cache_dir / "assembly"
+
+
 def _store(settings: Settings) -> FileStore:
     if settings.store_url is None:
         return LocalFileStore(settings.store_dir)
@@ -256,5 +262,5 @@ def _rules(
         "decision_days": decisions.expire,
         "orphan_files": orphans.files,
         "orphan_indices": orphans.indices,
-        "scratch": orphans.scratch,
+        "scratch": Scratch(_assembly_dir(settings), grace).remove,
     }

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import stat
-import tempfile
 from asyncio import to_thread
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -32,7 +28,6 @@ _PARTS = {"snapshots": 4, "indices": 2, "jobs": 2, "uploads": 3}
 """How many parts of a key name the thing that it belongs to; keys that begin otherwise are not ours to judge."""
 _UNFINISHED = (".part-", ".incoming-")
 """How the names of files begin while they are written; they are renamed when they are whole."""
-_SCRATCH = "foundryops-*"
 _ADMIN_TIMEOUT_S = 120.0
 
 
@@ -74,10 +69,6 @@ class Orphans:
             rows = await session.execute(select(IndexRow.name, IndexRow.organisation_id, IndexRow.state))
             known = {row.name: (row.organisation_id, row.state) for row in rows}
         return await to_thread(self._remove_indices, ours, known)
-
-    async def scratch(self) -> Removed:
-        """Working folders and files that processes of this user left in the machine's temporary folder."""
-        return Counter({"": await to_thread(_remove_scratch, now() - self._grace)})
 
     def _remove_indices(self, ours: set[str], known: Mapping[str, tuple[str, str]]) -> Removed:
         removed: Removed = Counter()
@@ -127,20 +118,3 @@ def _newest(files: Iterable[StoredFile]) -> dict[str, datetime]:
 def _organisation_of(thing: str) -> str:
     parts = thing.split("/")
     return parts[1] if parts[0] in ("snapshots", "uploads") else ""
-
-
-def _remove_scratch(before: datetime) -> int:
-    removed = 0
-    for path in Path(tempfile.gettempdir()).glob(_SCRATCH):
-        try:
-            state = path.lstat()
-        except FileNotFoundError:
-            continue
-        if state.st_uid != os.getuid() or state.st_mtime >= before.timestamp():
-            continue
-        if stat.S_ISDIR(state.st_mode):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-        removed += 1
-    return removed

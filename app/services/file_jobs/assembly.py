@@ -37,7 +37,7 @@ class Assembler:
         files, output_format = JobFiles(step.job_id), str(step.payload["output_format"])
         chunks, tally = await self._steps.tally(step.job_id)
         columns = (await self._steps.file_job(step.job_id)).columns
-        with _scratch(self._scratch_dir / f"{step.job_id}.{step.holder}") as folder:
+        with _scratch(self._scratch_dir, step) as folder:
             results, rejects = folder / "results", folder / "rejects"
             with (
                 open_writer(results, FileFormat(output_format), {**columns, **RESULT_COLUMNS}) as writer,
@@ -79,8 +79,13 @@ class _RejectsWriter:
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True)
+def _scratch(root: Path, step: Step) -> Iterator[Path]:
+    """A folder of the step's own; those that workers before it left when they died are removed."""
+    for left in root.glob(f"{step.job_id}.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = root / f"{step.job_id}.{step.holder}"
+    with storage_errors():
+        folder.mkdir(parents=True)
     try:
         yield folder
     finally:

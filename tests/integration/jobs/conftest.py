@@ -1,4 +1,4 @@
-"""Databases, and file jobs without any file: what the engine of steps needs to be tested alone."""
+"""A file on a deployment of its own; and databases with file jobs without any file, for the engine of steps alone."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from app.services.job_charges import JobCharges
 from app.services.jobs import JobService
 from app.services.webhooks import WebhookService
 from app.tariff import load_tariff
+from tests.deployment import Deployment, companies
+from tests.integration.jobs.file_runs import Files, leads
 
 
 class NoQueue:
@@ -89,3 +91,14 @@ async def engine(db: Database) -> AsyncIterator[Engine]:
     made = Engine(db, StepRepository(db), jobs, organisation_id)
     yield made
     await made.end_all()
+
+
+@pytest.fixture(scope="module")
+async def files(deployment: Deployment) -> Files:
+    dataset_id, snapshot_id = await deployment.activated(companies(300, "Some"))
+    source_key = await deployment.uploaded(leads())
+    made = Files(deployment, dataset_id, snapshot_id, source_key)
+    job_id = await made.submit()
+    await deployment.services.lane.drain()
+    made.expected = await made.artefacts(job_id)
+    return made

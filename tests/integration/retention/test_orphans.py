@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -131,20 +128,3 @@ async def test_an_index_that_serves_is_never_removed_whatever_the_rows_say(kept:
         await session.execute(update(IndexRow).where(IndexRow.id == row.id).values(state="retired"))
     await kept.orphans(timedelta(0)).indices()
     assert admin_of(kept).existing(row.name) == [row.name]
-
-
-async def test_old_scratch_is_removed_and_young_or_foreign_files_are_not(
-    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    old, young, foreign = (tmp_path / name for name in ("foundryops-old", "foundryops-young", "other-old"))
-    for folder in (old, young, foreign):
-        folder.mkdir()
-        (folder / "part.parquet").write_bytes(b"x")
-    then = (now() - OLD).timestamp()
-    file = tmp_path / "foundryops-old.parquet"
-    file.write_bytes(b"x")
-    for one in (old, foreign, file):
-        os.utime(one, (then, then))
-    assert (await kept.orphans().scratch()).total() == 2
-    assert (old.exists() or file.exists(), young.exists(), foreign.exists()) == (False, True, True)
