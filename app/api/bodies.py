@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,8 +15,30 @@ Scalar = str | int | float | bool | None
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+_NUL = "\x00"
+
+
 class Body(BaseModel):
+    """Texts of a body are kept, and PostgreSQL keeps none with a NUL; fields that are only matched or go to files may have it."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
+    nul_allowed: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def holds_no_nul(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, dict) else ():
+            if name not in cls.nul_allowed and _holds_nul([name, value]):
+                raise ValueError(f"{name.replace(_NUL, '')!r} holds the character U+0000, which no text may have")
+        return given
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return _NUL in value
+    if isinstance(value, dict):
+        return any(_NUL in name or _holds_nul(inner) for name, inner in value.items())
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 class Options(Body):
@@ -53,12 +75,14 @@ class MatchRecordBody(_Target):
             "options": {"profile": "balanced", "threshold": 0.8, "top_n": 5, "return_explanations": True},
         }
     )
+    nul_allowed = frozenset({"record"})
 
     record: dict[str, Any]
 
 
 class ExplainBody(_Target):
     model_config = shown({"dataset_id": DATASET, "record": {"company": "ACME widgets"}, "record_id": "1"})
+    nul_allowed = frozenset({"record"})
 
     record: dict[str, Any]
     record_id: Name
@@ -135,6 +159,7 @@ class AppendBody(Body):
             ]
         }
     )
+    nul_allowed = frozenset({"records"})
 
     records: Annotated[list[dict[str, Any]] | None, Field(min_length=1)] = None
     source_key: Annotated[Name | None, Field(description="An upload instead of records; answers 202 with a job")] = None

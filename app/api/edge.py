@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.api.admission import answer_begins, answer_ends
 from app.api.errors import envelope, error_response
 from app.api.security_headers import secured
-from app.errors import FoundryOpsError, InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from app.errors import FoundryOpsError, InvalidRequest, InvalidSchema, PayloadTooLarge, UnsupportedMediaType
 from app.identity import Identity, begin, end
 from app.observability import frames_of
 from app.observability.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_RUNNING
@@ -102,6 +102,8 @@ class Edge:
         rules = self._rules
         if rules.hosts and given.host not in rules.hosts and scope["path"] not in _QUIET:
             raise InvalidRequest("This service does not answer for the host that was asked for.", field="Host")
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            raise InvalidSchema("The address holds the character U+0000, which no name or id has.", field="path")
         if given.encoding not in (b"", b"identity"):
             raise UnsupportedMediaType("Send the body uncompressed: Content-Encoding is not accepted.")
         if rules.streams(scope):

@@ -86,6 +86,33 @@ async def test_a_body_that_is_no_json(api: Api, raw: bytes) -> None:
     assert response.json()["error"]["code"] in ("INVALID_REQUEST", "INVALID_SCHEMA")
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/datasets", {"name": "A\0", "schema": {"id": "string"}}),
+        ("/datasets", {"name": "A", "schema": {"i\0d": "string"}}),
+        ("/match/batch", {"snapshot_id": "dss_1", "records": [{"company": "Glo\0bex"}]}),
+        ("/match/batch", {"snapshot_id": "dss_1", "records": [{"com\0pany": "Globex"}]}),
+        ("/match/record", {"snapshot_id": "dss\0", "record": {"company": "Globex"}}),
+        ("/match/record", {"snapshot_id": "dss_1", "record": {"company": "A"}, "options": {"profile": "\0"}}),
+        ("/datasets/ds_1/append", {"source_key": "sk\0"}),
+        ("/datasets/ds_1/labels", {"labels": [{"record": {"company": ["\0"]}, "record_id": "a", "match": True}]}),
+        ("/datasets/d%00s/labels", {"labels": [{"record": {"company": "A"}, "record_id": "a", "match": True}]}),
+    ],
+)
+async def test_a_text_with_a_nul_is_refused_where_it_would_be_kept(api: Api, path: str, body: dict[str, Any]) -> None:
+    """PostgreSQL takes no NUL, and one in the JSON of a job would break every question about the jobs' JSON."""
+    response = await api.call("POST", path, body)
+    assert response.status_code == 422, response.text
+    assert "U+0000" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/jobs/job%00", "/datasets?cursor=%00", "/standing-decisions?record_id=a%00"])
+async def test_an_address_with_a_nul_is_refused(api: Api, path: str) -> None:
+    response = await api.call("GET", path)
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "INVALID_SCHEMA")
+
+
 async def test_a_body_over_its_limit(api: Api, companies: Snapshot) -> None:
     response = await api.call("POST", "/match/record", record_body(companies, {"company": "x" * 200_000}))
     assert response.status_code == 413
