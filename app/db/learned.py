@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.learned_models import CalibrationRow, LearnedRow, StandingRow
+from app.db.learned_models import CalibrationRow, LabelRow, LearnedRow, StandingRow
 from app.db.models import Dataset, now
+from app.db.paging import page
 from app.db.session import Database
 from app.errors import DatasetNotFound
+
+_Learned = TypeVar("_Learned", LabelRow, CalibrationRow)
 
 
 class LearnedRepository:
@@ -33,6 +40,26 @@ class LearnedRepository:
             found = list(await session.scalars(decisions))
             calibrations = list(await session.scalars(select(CalibrationRow).where(*installed)))
         return revision or 0, found, calibrations
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A page of what a dataset has learned: whose, of which dataset, how much and from where."""
+
+    organisation_id: str
+    dataset_id: str
+    limit: int
+    cursor: str | None
+
+
+async def learned_page(
+    db: Database, kind: type[_Learned], asked: Asked, shape: Callable[[_Learned], dict[str, Any]]
+) -> dict[str, Any]:
+    """Newest first; raises DatasetNotFound, and InvalidRequest for a cursor that is none of ours."""
+    async with db.begin() as session:
+        await locked_dataset(session, asked.organisation_id, asked.dataset_id)
+        query = select(kind).where(kind.dataset_id == asked.dataset_id)
+        return await page(session, query, kind.id, asked.limit, asked.cursor, shape)
 
 
 async def locked_dataset(session: AsyncSession, organisation_id: str, dataset_id: str) -> Dataset:

@@ -8,10 +8,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.learned import count_change, locked_dataset
+from app.db.learned import Asked, count_change, learned_page, locked_dataset
 from app.db.learned_models import CalibrationRow
 from app.db.models import now
-from app.db.paging import page
 from app.db.session import Database
 from app.errors import NotFound
 from app.identity import current
@@ -79,10 +78,7 @@ class Calibrations:
         return row
 
     async def list_page(self, organisation_id: str, dataset_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
-        async with self._db.begin() as session:
-            await locked_dataset(session, organisation_id, dataset_id)
-            query = select(CalibrationRow).where(CalibrationRow.dataset_id == dataset_id)
-            return await page(session, query, CalibrationRow.id, limit, cursor, _answer)
+        return await learned_page(self._db, CalibrationRow, Asked(organisation_id, dataset_id, limit, cursor), _answer)
 
     async def reset(self, who: Principal, dataset_id: str, calibration_id: str) -> None:
         """Takes a calibration out of use: the shipped model answers again. Raises DatasetNotFound or NotFound."""

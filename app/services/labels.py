@@ -10,10 +10,9 @@ from typing import Any
 import orjson
 from sqlalchemy import func, select
 
-from app.db.learned import locked_dataset
+from app.db.learned import Asked, learned_page, locked_dataset
 from app.db.learned_models import LabelRow
 from app.db.models import now
-from app.db.paging import page
 from app.db.session import Database
 from app.errors import Conflict, NotFound
 from app.ids import Prefix, new_id
@@ -74,10 +73,7 @@ class LabelService:
         return {"dataset_id": dataset_id, **counts, "labels": held + counts["added"]}
 
     async def list_page(self, organisation_id: str, dataset_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
-        async with self._db.begin() as session:
-            await locked_dataset(session, organisation_id, dataset_id)
-            query = select(LabelRow).where(LabelRow.dataset_id == dataset_id)
-            return await page(session, query, LabelRow.id, limit, cursor, _answer)
+        return await learned_page(self._db, LabelRow, Asked(organisation_id, dataset_id, limit, cursor), _answer)
 
     async def delete(self, who: Principal, dataset_id: str, label_id: str) -> None:
         """Raises DatasetNotFound or NotFound."""
