@@ -74,9 +74,6 @@ class Settings(BaseSettings):
     cache_limit_bytes: Annotated[int, Field(description="copies in cache_dir; the longest unused go")] = 50 * 1024**3
     upload_limit_bytes: Annotated[int, Field(description="largest file that an upload URL takes")] = 20 * 1024**3
     upload_url_lifetime_s: Annotated[int, Field(description="how long an upload URL can be used")] = 3600
-    upload_kept_s: Annotated[int, Field(description="how long an upload is kept, and after a job that read it")] = (
-        86_400
-    )
     unpacked_limit_bytes: Annotated[int, Field(description="most that a gzipped input may unpack to")] = 64 * 1024**3
 
     embedded_opensearch_port: Annotated[
@@ -104,8 +101,11 @@ class Settings(BaseSettings):
     ] = 20_000
     decisions_kept_days: Annotated[int, Field(description="lifetime of the decision log")] = 30
 
+    uploads_kept_hours: Annotated[
+        int, Field(description="what callers sent: an upload, after it came and again after each job that read it")
+    ] = 24
     artefacts_kept_hours: Annotated[
-        int, Field(description="records, results and rejects, after their job has ended")
+        int, Field(description="what jobs keep: records, results and rejects, after their job has ended")
     ] = 24
     webhook_deliveries_kept_days: Annotated[int, Field(description="webhook deliveries, after their last try")] = 30
     orphans_kept_hours: Annotated[

@@ -25,7 +25,7 @@ PURPOSES = ("dataset", "match")
 class UploadRules:
     max_bytes: int
     url_lifetime_s: int
-    kept_s: int
+    kept: timedelta
     """How long a file is kept after it came, and after each job that read it."""
 
 
@@ -124,7 +124,7 @@ class UploadService:
             await session.execute(update(Upload).where(pending).values(**stored))
 
     def _end(self) -> Any:
-        return now() + timedelta(seconds=self._rules.kept_s)
+        return now() + self._rules.kept
 
 
 def upload_key(organisation_id: str, storage_key: str) -> str:
