@@ -18,7 +18,7 @@ from pathlib import Path
 import redis
 
 from app.queue import ArqQueue
-from bench.fault_stack import FaultStack, connection, end, parts, send, store_folder
+from bench.fault_stack import ENDED, FaultStack, connection, end, parts, send, store_folder
 
 _STOPPED_S = 20.0
 _FROZEN_S = 14.0
@@ -54,6 +54,8 @@ class Fault:
     name: str
     strike: Strike
     times: int = 1
+    early: bool = False
+    """Strikes in the first third of the job, because what it does takes a while."""
     after_end: bool = False
     """Strikes when the job has completed, at its artefacts."""
     ground: Ground = nullcontext
@@ -68,14 +70,14 @@ def faults(kills: int) -> list[Fault]:
         Fault("queue killed", lambda _: end("valkey"), 2),
         Fault("queue emptied and killed", _forget_queue, 2),
         Fault("search engine stopped for 20 s", _stop_search),
-        Fault("search engine killed", lambda _: end("opensearch")),
+        Fault("search engine killed", lambda _: end("opensearch"), 2, early=True),
         Fault("API killed", lambda _: end("api"), 2),
         Fault("API restarted", lambda _: end("api", signal.SIGTERM)),
         Fault("API restarted after the job", lambda _: end("api", signal.SIGTERM), after_end=True),
         Fault("results store full", _fill_store, 2, ground=_small_store),
         Fault("workers cannot write any file", _forbid_writing),
         Fault("same job enqueued again and again", _enqueue_again, 2),
-        Fault("other snapshots activated", _activate_others),
+        Fault("other snapshots activated", _activate_others, 2, early=True),
     ]
 
 
@@ -175,5 +177,8 @@ async def _wake_again(job_id: str) -> None:
 
 
 def _activate_others(target: Target) -> None:
+    meanwhile = 0
     for number in range(_ACTIVATIONS):
         target.stack.activate_more(number)
+        meanwhile += target.stack.job(target.job_id)["status"] not in ENDED
+    print(f"{meanwhile} of {_ACTIVATIONS} activations ended before the job did", flush=True)
