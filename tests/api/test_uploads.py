@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -102,7 +103,7 @@ async def test_an_expired_url_is_refused(api: Api, monkeypatch: pytest.MonkeyPat
 async def test_a_file_over_the_limit_is_refused_while_it_streams_and_leaves_nothing(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.services.uploads, "_rules", UploadRules(1_000_000, 60, 60))
+    monkeypatch.setattr(api.services.uploads, "_rules", UploadRules(1_000_000, 60, timedelta(minutes=1)))
     granted = await presign(api)
     response = await put(api, granted["upload_url"], pieces(11, 100_000))
     assert (response.status_code, response.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,7 @@ async def test_the_size_of_a_file_in_the_bucket_is_checked_when_it_is_used(
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         async with serving(make_settings(tmp_path).model_copy(update=update)) as api:
             uploads: UploadService = api.services.uploads
-            patch.setattr(uploads, "_rules", UploadRules(10, 60, 60))
+            patch.setattr(uploads, "_rules", UploadRules(10, 60, timedelta(minutes=1)))
             granted = (await api.call("POST", "/uploads/presign?purpose=match")).json()
             (tmp_path / "file").write_bytes(b"x" * 11)
             _send(granted["upload_url"], tmp_path / "file")
