@@ -32,8 +32,15 @@ class CandidateIndex(Protocol):
     ) -> list[Retrieved]: ...
 
     async def retrieve_many(
-        self, index: str, plans: Sequence[RetrievalPlan], size: int, *, with_channels: bool = False
-    ) -> list[list[Retrieved]]: ...
+        self,
+        index: str,
+        plans: Sequence[RetrievalPlan],
+        size: int,
+        *,
+        with_channels: bool = False,
+        within: Sequence[range] = (),
+    ) -> list[list[Retrieved]]:
+        """`within` lets only these ordinals be candidates; without it all are."""
 
 
 FILE_KINDS = frozenset({"match_files", "match_delta"})

@@ -82,6 +82,10 @@ class Bundle:
                 return int(ordinal)
         return None
 
+    def ids(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
+        """The hashes of all record ids, sorted, and the ordinal of each."""
+        return self._id_hashes, self._id_ordinals
+
     def close(self) -> None:
         self.forms.close()
         self.records.close()

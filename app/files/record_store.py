@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 
 import numpy as np
+import numpy.typing as npt
+import xxhash
 
 _SPAN = Struct("<QQ")
 _OFFSET_BYTES = 8
 _COPY_BYTES = 8 * 1024 * 1024
+_SCAN_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,20 @@ class RecordStore:
     def read_many(self, ordinals: Sequence[int]) -> list[bytes]:
         """The blobs in the order asked for."""
         return [self.read(ordinal) for ordinal in ordinals]
+
+    def digests(self) -> npt.NDArray[np.uint64]:
+        """A 64-bit hash of each blob, by ordinal, read from end to end."""
+        found = np.empty(self._rows, np.uint64)
+        digest = xxhash.xxh3_64_intdigest
+        for first in range(0, self._rows, _SCAN_ROWS):
+            rows = min(_SCAN_ROWS, self._rows - first)
+            spans = os.pread(self._idx, (rows + 1) * _OFFSET_BYTES, first * _OFFSET_BYTES)
+            ends = np.frombuffer(spans, "<u8")
+            start = int(ends[0])
+            blobs = memoryview(os.pread(self._bin, int(ends[-1]) - start, start))
+            at = (ends - ends[0]).tolist()
+            found[first : first + rows] = [digest(blobs[a:b]) for a, b in pairwise(at)]
+        return found
 
     def close(self) -> None:
         """Gives the two file descriptors back; closing twice does nothing."""

@@ -121,10 +121,10 @@ def combine(slots: Floats, model: ScoreModel, rows: int, decided: Mapping[int, b
     odds = np.exp(np.where(standing != 0.0, own + standing, np.clip(own, -_MAX_NATS, _MAX_NATS)))
     competition = -model.competition * _others(odds)
     log_odds = own + standing + competition
-    return Scores(prior, slots, standing, competition, log_odds, _published(log_odds, model.calibrator))
+    return Scores(prior, slots, standing, competition, log_odds, published(log_odds, model.calibrator))
 
 
-def _published(log_odds: Floats, calibrator: Calibrator) -> Floats:
+def published(log_odds: Floats, calibrator: Calibrator) -> Floats:
     """The calibrated probability of the best candidate; the others keep their proportion to it.
 
     The calibrator was fitted on best candidates. Moving each candidate by itself would let many unlikely ones add up to more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.matching.plan import PlannedTerm, RetrievalPlan
@@ -12,16 +13,28 @@ CHANNEL_SEPARATOR = "|"
 _FUZZY = {"prefix_length": 1, "max_expansions": 30}
 
 
-def search_body(plan: RetrievalPlan, size: int, *, with_channels: bool = False) -> dict[str, Any]:
-    """The body of one search: the best `size` ordinals, nothing else fetched."""
+def search_body(
+    plan: RetrievalPlan, size: int, *, with_channels: bool = False, only: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body of one search: the best `size` ordinals, nothing else fetched; `only` is a filter that candidates must pass."""
+    asked: dict[str, Any] = {"should": [_clause(clause, named=with_channels) for clause in plan.clauses]}
+    if only is not None:
+        asked |= {"filter": only, "minimum_should_match": 1}
     return {
         "size": size,
-        "query": {"bool": {"should": [_clause(clause, named=with_channels) for clause in plan.clauses]}},
+        "query": {"bool": asked},
         "_source": False,
         "stored_fields": "_none_",
         "docvalue_fields": ["ord"],
         "track_total_hits": False,
     }
+
+
+def within_filter(ordinals: Sequence[range]) -> dict[str, Any]:
+    """A filter that lets only these ordinals pass; ordinals that stand alone are looked up together."""
+    alone = [run.start for run in ordinals if len(run) == 1]
+    runs = [{"range": {"ord": {"gte": run.start, "lt": run.stop}}} for run in ordinals if len(run) > 1]
+    return {"bool": {"should": [*runs, *([{"terms": {"ord": alone}}] if alone else [])]}}
 
 
 def _clause(terms: tuple[PlannedTerm, ...], *, named: bool) -> dict[str, Any]:

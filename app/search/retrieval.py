@@ -10,7 +10,7 @@ from opensearchpy import AsyncOpenSearch
 
 from app.matching.plan import RetrievalPlan
 from app.ports import Retrieved
-from app.search.dsl import channels_of, search_body
+from app.search.dsl import channels_of, search_body, within_filter
 from app.search.errors import answer_error, partial_answer, translated
 
 _ANSWER = "hits.hits._score,hits.hits.fields.ord,hits.hits.matched_queries,timed_out,_shards.failed"
@@ -41,16 +41,23 @@ class OpenSearchCandidateIndex:
         return _candidates(answer)
 
     async def retrieve_many(
-        self, index: str, plans: Sequence[RetrievalPlan], size: int, *, with_channels: bool = False
+        self,
+        index: str,
+        plans: Sequence[RetrievalPlan],
+        size: int,
+        *,
+        with_channels: bool = False,
+        within: Sequence[range] = (),
     ) -> list[list[Retrieved]]:
         """One `_msearch` for all plans, answers in their order; raises like `retrieve`, for all when one fails."""
         asked = [at for at, plan in enumerate(plans) if plan.clauses]
         found: list[list[Retrieved]] = [[] for _ in plans]
         if not asked:
             return found
+        only = within_filter(within) if within else None
         lines: list[bytes] = []
         for at in asked:
-            lines += (b"{}", orjson.dumps(search_body(plans[at], size, with_channels=with_channels)))
+            lines += (b"{}", orjson.dumps(search_body(plans[at], size, with_channels=with_channels, only=only)))
         with translated():
             answer = await self._client.transport.perform_request(
                 "POST", f"/{index}/_msearch", params=_MSEARCH_PARAMS, body=b"\n".join(lines) + b"\n"
