@@ -35,11 +35,18 @@ from app.services.credits import CreditService
 from app.services.datasets import DatasetService
 from app.services.decisions import DecisionLog
 from app.services.file_append import FileAppendService
-from app.services.file_jobs.assembly import Assembler
+from app.services.file_jobs.assembly import Assembler, Layout, no_facts
+from app.services.file_jobs.chunk_files import RESULT_COLUMNS
 from app.services.file_jobs.chunks import ChunkMatcher
 from app.services.file_jobs.cleaning import Cleaner
-from app.services.file_jobs.lane import FileLane
-from app.services.file_jobs.plan import Planner, PlanRules
+from app.services.file_jobs.delta.chunks import DeltaChunkMatcher
+from app.services.file_jobs.delta.plan import DeltaPlanner
+from app.services.file_jobs.delta.results import DELTA_COLUMNS
+from app.services.file_jobs.delta.scope import Scopes
+from app.services.file_jobs.delta.service import DeltaService, DeltaSources
+from app.services.file_jobs.lane import Doer, FileLane
+from app.services.file_jobs.plan import Cutter, Planner, PlanRules
+from app.services.file_jobs.rows import RowMatcher
 from app.services.file_jobs.service import FileJobService
 from app.services.idempotency import IdempotencyService
 from app.services.index_verify import Verifier
@@ -51,6 +58,7 @@ from app.services.learned import LearnedCache
 from app.services.lifetimes import Lifetimes
 from app.services.limits import LimitService
 from app.services.match import MatchService
+from app.services.match_recheck import Rechecker
 from app.services.match_targets import MatchTargets
 from app.services.meter import Meter
 from app.services.orphans import Orphans
@@ -105,6 +113,7 @@ class Services:
     calibrations: Calibrations
     calibration: CalibrationService
     files: FileJobService
+    deltas: DeltaService
     lane: FileLane
 
     async def delete_dataset(self, organisation_id: str, dataset_id: str) -> None:
@@ -154,7 +163,8 @@ async def build(settings: Settings) -> Services:
     jobs = JobService(db, queue, webhooks, limits, JobCharges(tariff, settings.credits_enabled))
     datasets = DatasetService(db, store)
     learned = LearnedCache(LearnedRepository(db))
-    match = MatchService(index, MatchTargets(IndexRepository(db), store, learned))
+    indices = IndexRepository(db)
+    match = MatchService(index, MatchTargets(indices, store, learned))
     decisions = DecisionLog(
         DecisionIndex(search, settings.index_prefix, settings.index_replicas),
         db,
@@ -183,10 +193,20 @@ async def build(settings: Settings) -> Services:
     runner = JobRunner(jobs, queue, handlers)
     files = FileJobService(match, jobs, uploads, store)
     steps = StepRepository(db)
-    doers = {
-        StepKind.PLAN: Planner(steps, jobs, store, uploads, PlanRules(reader_limits, settings.file_chunk_rows)).run,
-        StepKind.CHUNK: ChunkMatcher(steps, store, match, decisions).run,
-        StepKind.ASSEMBLE: Assembler(steps, store, jobs, _assembly_dir(settings)).run,
+    deltas = DeltaService(DeltaSources(match, indices, steps, uploads, store), jobs)
+    cutter = Cutter(steps, jobs, store, uploads, PlanRules(reader_limits, settings.file_chunk_rows))
+    rows, scopes, scratch = RowMatcher(steps, match, decisions), Scopes(store), _assembly_dir(settings)
+    doers: dict[str, dict[StepKind, Doer]] = {
+        "match_files": {
+            StepKind.PLAN: Planner(cutter).run,
+            StepKind.CHUNK: ChunkMatcher(steps, store, rows).run,
+            StepKind.ASSEMBLE: Assembler(steps, store, jobs, scratch, Layout(RESULT_COLUMNS, no_facts)).run,
+        },
+        "match_delta": {
+            StepKind.PLAN: DeltaPlanner(cutter, match, store, scopes).run,
+            StepKind.CHUNK: DeltaChunkMatcher(steps, store, rows, Rechecker(match), scopes).run,
+            StepKind.ASSEMBLE: Assembler(steps, store, jobs, scratch, Layout(DELTA_COLUMNS, scopes.facts)).run,
+        },
     }
     lane = FileLane(steps, jobs, Cleaner(steps, store), doers, settings.file_patience_s)
     return Services(
@@ -222,6 +242,7 @@ async def build(settings: Settings) -> Services:
         calibrations=calibrations,
         calibration=calibration,
         files=files,
+        deltas=deltas,
         lane=lane,
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.answers.common import DATASET, SNAPSHOT, shown
+from app.api.answers.common import DATASET, JOB, SNAPSHOT, shown
 from app.matching.schema import Role
 from app.services.match import MatchOptions
 
@@ -117,6 +117,22 @@ class MatchFilesBody(_Target):
 
     source_key: Name
     output_format: Literal["parquet", "csv", "ndjson"] = "csv"
+    callback_url: Annotated[str | None, Field(max_length=2048, pattern=r"^https?://")] = None
+
+
+class MatchDeltaBody(Body):
+    model_config = shown(
+        {
+            "from_snapshot_id": SNAPSHOT,
+            "to_snapshot_id": f"{SNAPSHOT[:-1]}2",
+            "job_id": JOB,
+            "callback_url": "https://your-app.com/webhook/match-complete",
+        }
+    )
+
+    from_snapshot_id: Annotated[Name, Field(description="What the job was matched against")]
+    to_snapshot_id: Annotated[Name, Field(description="A later or earlier snapshot of the same dataset, with an index")]
+    job_id: Annotated[Name, Field(description="A completed job of /match/files or /match/delta")]
     callback_url: Annotated[str | None, Field(max_length=2048, pattern=r"^https?://")] = None
 
 

@@ -11,12 +11,16 @@ from starlette.responses import Response
 
 from app.api.answers.jobs import AcceptedBatch
 from app.api.answers.match import Explained, RecordMatches
-from app.api.bodies import ExplainBody, MatchBatchBody, MatchFilesBody, MatchRecordBody
+from app.api.bodies import ExplainBody, MatchBatchBody, MatchDeltaBody, MatchFilesBody, MatchRecordBody
 from app.api.deps import JsonRoute, ServicesDep, caller, json_response
 from app.api.openapi import raises
 from app.errors import (
+    ArtifactExpired,
+    Conflict,
     DatasetNotFound,
     InsufficientCredits,
+    JobNotFound,
+    JobNotReady,
     NotFound,
     PayloadTooLarge,
     SnapshotNotActive,
@@ -25,6 +29,7 @@ from app.errors import (
 )
 from app.identity import current
 from app.services.decisions import Origin
+from app.services.file_jobs.delta.service import DeltaRequest
 from app.services.file_jobs.service import FileRequest
 from app.services.keys import Principal
 from app.tariff import Operation
@@ -110,6 +115,26 @@ async def match_files(body: MatchFilesBody, services: ServicesDep, who: Matcher)
         body.callback_url,
     )
     return _accepted(await services.files.submit(who.organisation_id, asked))
+
+
+@router.post(
+    "/delta",
+    status_code=202,
+    response_model=AcceptedBatch,
+    responses=raises(
+        *(SnapshotNotFound, SnapshotNotActive, InsufficientCredits),
+        *(JobNotFound, JobNotReady, Conflict, ArtifactExpired),
+    ),
+    summary="Match a file again where the answers can have changed",
+)
+async def match_delta(body: MatchDeltaBody, services: ServicesDep, who: Matcher) -> Response:
+    """Matches again, with the options of a completed file job, the records that another snapshot may answer differently.
+
+    The result, in the job's format, has one row for each record whose answer differs: its columns, `match_change`
+    (`appeared`, `disappeared` or `changed`) and both answers.
+    """
+    asked = DeltaRequest(body.from_snapshot_id, body.to_snapshot_id, body.job_id, body.callback_url)
+    return _accepted(await services.deltas.submit(who.organisation_id, asked))
 
 
 def _accepted(job: Mapping[str, Any]) -> Response:

@@ -21,14 +21,16 @@ class IndexRepository:
     async def of_snapshot(self, organisation_id: str, snapshot_id: str) -> IndexRow:
         """The kept index of a snapshot; raises SnapshotNotFound or SnapshotNotActive."""
         async with self._db.begin() as session:
-            snapshot = await session.get(Snapshot, snapshot_id)
-            dataset = await session.get(Dataset, snapshot.dataset_id) if snapshot else None
-            if snapshot is None or snapshot.organisation_id != organisation_id or dataset is None or dataset.deleted_at:
-                raise SnapshotNotFound(f"There is no snapshot {snapshot_id}.", snapshot_id=snapshot_id)
+            snapshot = await _snapshot(session, organisation_id, snapshot_id)
             found = await kept_index(session, snapshot_id)
         if found is None:
             raise _not_active(snapshot_id, snapshot.dataset_id)
         return found
+
+    async def dataset_of(self, organisation_id: str, snapshot_id: str) -> str:
+        """The id of a snapshot's dataset, whether it has an index or not; raises SnapshotNotFound."""
+        async with self._db.begin() as session:
+            return (await _snapshot(session, organisation_id, snapshot_id)).dataset_id
 
     async def of_dataset(self, organisation_id: str, dataset_id: str) -> IndexRow:
         """The active index of a dataset; raises DatasetNotFound or SnapshotNotActive."""
@@ -89,6 +91,14 @@ async def kept_index(session: AsyncSession, snapshot_id: str) -> IndexRow | None
     kept = IndexRow.snapshot_id == snapshot_id, IndexRow.state.in_(KEPT)
     found: IndexRow | None = await session.scalar(select(IndexRow).where(*kept).order_by(IndexRow.id.desc()).limit(1))
     return found
+
+
+async def _snapshot(session: AsyncSession, organisation_id: str, snapshot_id: str) -> Snapshot:
+    snapshot = await session.get(Snapshot, snapshot_id)
+    dataset = await session.get(Dataset, snapshot.dataset_id) if snapshot else None
+    if snapshot is None or snapshot.organisation_id != organisation_id or dataset is None or dataset.deleted_at:
+        raise SnapshotNotFound(f"There is no snapshot {snapshot_id}.", snapshot_id=snapshot_id)
+    return snapshot
 
 
 def _not_active(snapshot_id: str | None, dataset_id: str) -> SnapshotNotActive:

@@ -42,6 +42,7 @@ class Step:
     payload: dict[str, Any]
     identity: Identity | None
     traceparent: str | None
+    job_kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class StepRepository:
                 return None
             row.holder, row.leased_until, row.attempts = secrets.token_hex(8), now() + LEASE, row.attempts + 1
             place = row.job_id, row.number, row.kind, row.holder, row.attempts, row.unavailable_since
-            return Step(*place, job.organisation_id, job.payload, identity_of(job), job.traceparent)
+            return Step(*place, job.organisation_id, job.payload, identity_of(job), job.traceparent, job.kind)
 
     async def renew(self, step: Step) -> bool:
         """Keeps the lease; False when the job has ended or another worker has the step."""

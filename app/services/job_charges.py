@@ -53,8 +53,8 @@ class JobCharges:
             await self._hold(account, job.id, use.credits - hold.credits)
 
     async def settle(self, session: AsyncSession, job: JobRow) -> None:
-        """Captures the price of the records that were processed and releases the rest."""
-        use = self._use(job, job.processed)
+        """Captures the price of the records that were matched and releases the rest."""
+        use = self._use(job, _matched(job))
         if use is None:
             return
         account = await Account.lock(session, job.organisation_id)
@@ -92,3 +92,10 @@ class JobCharges:
         except InsufficientCredits:
             CREDIT_REFUSALS.inc()
             raise
+
+
+def _matched(job: JobRow) -> int:
+    """What a job that completes is charged for: all it processed, of a delta only what was matched again."""
+    if job.kind == "match_delta":
+        return int((job.result or {}).get("matched_again", 0))
+    return job.processed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ _GROUPS_IN_FLIGHT = 2
 """A process: one group is searched while another is reranked; more would only queue up in the engine."""
 
 Answer = dict[str, Any]
+Shape = Callable[[MatchCall, Ranked], Answer]
 
 
 class MatchService:
@@ -36,7 +37,7 @@ class MatchService:
     def __init__(self, index: CandidateIndex, targets: MatchTargets) -> None:
         self.index = index
         self._targets = targets
-        self._groups = asyncio.Semaphore(_GROUPS_IN_FLIGHT)
+        self.groups = asyncio.Semaphore(_GROUPS_IN_FLIGHT)
 
     async def resolve(self, organisation_id: str, snapshot_id: str | None, dataset_id: str | None) -> MatchTarget:
         return await self._targets.resolve(organisation_id, snapshot_id, dataset_id)
@@ -57,11 +58,16 @@ class MatchService:
         return answer
 
     async def match_all(
-        self, target: MatchTarget, records: Sequence[Mapping[str, Any]], options: MatchOptions
+        self,
+        target: MatchTarget,
+        records: Sequence[Mapping[str, Any]],
+        options: MatchOptions,
+        shape: Shape = answer_of,
     ) -> list[Answer | FoundryOpsError]:
         """What `match_record` would answer, or the InvalidSchema that it would raise, in the records' order.
 
-        Equal records are asked once and share one answer. Raises SearchUnavailable or SnapshotNotActive for all of them.
+        Equal records are asked once and share one answer; `shape` may add to it.
+        Raises SearchUnavailable or SnapshotNotActive for all of them.
         """
         call = MatchCall.of(target, options)
         keys = [repr(record) for record in records]
@@ -69,20 +75,20 @@ class MatchService:
         groups = [distinct[at : at + _GROUP_RECORDS] for at in range(0, len(distinct), _GROUP_RECORDS)]
         try:
             async with asyncio.TaskGroup() as tasks:
-                parts = [tasks.create_task(self._match_group(call, [r for _, r in group])) for group in groups]
+                parts = [tasks.create_task(self._match_group(call, [r for _, r in group], shape)) for group in groups]
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         answers = dict(zip((key for key, _ in distinct), (a for part in parts for a in part.result()), strict=True))
         return [answers[key] for key in keys]
 
     async def _match_group(
-        self, call: MatchCall, records: Sequence[Mapping[str, Any]]
+        self, call: MatchCall, records: Sequence[Mapping[str, Any]], shape: Shape
     ) -> list[Answer | FoundryOpsError]:
-        async with self._groups:
+        async with self.groups:
             with stage("prepare"):
                 read = [_read_or_error(record, call) for record in records]
             asked = [one for one in read if isinstance(one, Asked)]
-            answers = iter(_answers(call, await self.rank(call, asked)))
+            answers = iter(_answers(call, await self.rank(call, asked), shape))
         return [next(answers) if isinstance(one, Asked) else one for one in read]
 
     async def rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
@@ -188,9 +194,9 @@ class MatchService:
         }
 
 
-def _answers(call: MatchCall, ranked: Sequence[Ranked]) -> list[Answer]:
+def _answers(call: MatchCall, ranked: Sequence[Ranked], shape: Shape = answer_of) -> list[Answer]:
     with stage("answer"):
-        answers = [answer_of(call, one) for one in ranked]
+        answers = [shape(call, one) for one in ranked]
     for answer in answers:
         MATCHES.labels(answer["decision"]).inc()
         MATCH_CANDIDATES.observe(answer["candidates_considered"])

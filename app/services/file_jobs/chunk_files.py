@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -32,6 +32,8 @@ class ChunkInput:
     lines: list[int | None]
     records: list[Record]
     rejects: list[Record]
+    kept: list[list[Any] | None] = field(default_factory=list)
+    """Of a delta: each record's earlier answer, as `KeptAnswer` has it in JSON; None where there was none."""
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.rejects)
@@ -39,10 +41,14 @@ class ChunkInput:
 
 @dataclass(frozen=True, slots=True)
 class ChunkOutput:
-    """The chunk's part of the result and of the rejects, both in the file's order."""
+    """The chunk's part of the result, of the rejects and of the answers, all in the file's order."""
 
     results: list[Record]
     rejects: list[Record]
+    answers: list[list[Any]] = field(default_factory=list)
+    """Row of the file and its `KeptAnswer` in JSON, of each row that has an answer."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Of a delta: what became of the rows, beyond what a Tally says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,16 @@ class JobFiles:
     def rejects(self) -> str:
         return f"{self.folder}/rejects.ndjson.gz"
 
+    @property
+    def answers(self) -> str:
+        """What a later delta needs to know of the answers; kept as long as the result."""
+        return f"{self.folder}/answers.ndjson.gz"
+
+    @property
+    def scope(self) -> str:
+        """Of a delta: what must be matched again."""
+        return f"{self.work}/scope"
+
     def chunk_input(self, number: int) -> str:
         return f"{self.work}/{number:07d}.in"
 
@@ -80,19 +96,19 @@ def reject(row: int, line: int | None, record: Any, code: str, message: str, fie
 
 
 def pack_input(chunk: ChunkInput) -> bytes:
-    return _pack({"rows": chunk.rows, "lines": chunk.lines, "records": chunk.records, "rejects": chunk.rejects})
+    return pack(_fields(chunk))
 
 
 def unpack_input(content: bytes) -> ChunkInput:
-    return ChunkInput(**_unpack(content))
+    return ChunkInput(**unpack(content))
 
 
 def pack_output(output: ChunkOutput) -> bytes:
-    return _pack({"results": output.results, "rejects": output.rejects})
+    return pack(_fields(output))
 
 
 def unpack_output(content: bytes) -> ChunkOutput:
-    return ChunkOutput(**_unpack(content))
+    return ChunkOutput(**unpack(content))
 
 
 def result_rows(record: Mapping[str, Any], answer: Mapping[str, Any]) -> list[Record]:
@@ -113,9 +129,13 @@ def result_rows(record: Mapping[str, Any], answer: Mapping[str, Any]) -> list[Re
     ]
 
 
-def _pack(content: Mapping[str, Any]) -> bytes:
+def pack(content: Mapping[str, Any]) -> bytes:
     return zlib.compress(orjson.dumps(content), _LEVEL)
 
 
-def _unpack(content: bytes) -> Any:
+def unpack(content: bytes) -> Any:
     return orjson.loads(zlib.decompress(content))
+
+
+def _fields(chunk: ChunkInput | ChunkOutput) -> dict[str, Any]:
+    return {name: getattr(chunk, name) for name in chunk.__slots__}

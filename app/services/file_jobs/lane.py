@@ -43,9 +43,10 @@ class FileLane:
         steps: StepRepository,
         jobs: JobService,
         cleaner: Cleaner,
-        doers: Mapping[StepKind, Doer],
+        doers: Mapping[str, Mapping[StepKind, Doer]],
         patience_s: float,
     ) -> None:
+        """`doers` says by kind of job who does which step."""
         self._steps = steps
         self._jobs = jobs
         self._cleaner = cleaner
@@ -104,7 +105,7 @@ class FileLane:
 
     async def _do(self, step: Step) -> str:
         """How it ended: completed, stopped, waits, failed or crashed."""
-        work = asyncio.ensure_future(self._doers[StepKind(step.kind)](step))
+        work = asyncio.ensure_future(self._doers[step.job_kind][StepKind(step.kind)](step))
         heart = asyncio.create_task(self._beat(step, work))
         try:
             await work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from app.db.steps import Step, StepRepository
@@ -35,8 +36,8 @@ class _Pending:
     sizes: list[int] = field(default_factory=list)
 
 
-class Planner:
-    """Planning twice writes the same chunks twice, and adds none; credits are held for the rows that were found so far."""
+class Cutter:
+    """Cutting twice writes the same chunks twice, and adds none; credits are held for the rows that were found so far."""
 
     def __init__(
         self, steps: StepRepository, jobs: JobService, store: FileStore, uploads: Uploads, rules: PlanRules
@@ -47,21 +48,24 @@ class Planner:
         self._uploads = uploads
         self._rules = rules
 
-    async def run(self, step: Step) -> None:
-        """Raises UnreadableFile saying where, InvalidSchema for a column that the result needs, InsufficientCredits."""
+    async def cut(self, step: Step, columns: Collection[str], chunk_of: Callable[[Block], ChunkInput]) -> None:
+        """Cuts the upload of a job whose result adds these columns, and ends the step.
+
+        Raises UnreadableFile saying where, InvalidSchema for a column that the result needs, InsufficientCredits.
+        """
         path = await self._uploads.local_path(step.organisation_id, step.payload["source_key"], "match")
         with await asyncio.to_thread(open_reader, path, None, self._rules.limits) as reader:
-            _check_columns(reader)
-            await self._cut(step, reader)
-            _check_columns(reader)
+            check_columns(reader.columns, columns)
+            await self._cut(step, reader, chunk_of)
+            check_columns(reader.columns, columns)
             await self._steps.describe(step.job_id, reader.kinds)
         await self._steps.finish(step)
 
-    async def _cut(self, step: Step, reader: RecordReader) -> None:
+    async def _cut(self, step: Step, reader: RecordReader, chunk_of: Callable[[Block], ChunkInput]) -> None:
         files, pending, blocks = JobFiles(step.job_id), _Pending(), reader.blocks(self._rules.chunk_rows)
         while block := await asyncio.to_thread(next, blocks, None):
             number = pending.first + len(pending.sizes)
-            chunk = _chunk_of(block)
+            chunk = await asyncio.to_thread(chunk_of, block)
             await self._store.put_bytes(files.chunk_input(number), await asyncio.to_thread(pack_input, chunk))
             pending.sizes.append(len(chunk))
             if len(pending.sizes) == _STEPS_AT_ONCE:
@@ -76,8 +80,20 @@ class Planner:
         return _Pending(pending.first + len(pending.sizes), rows)
 
 
-def _check_columns(reader: RecordReader) -> None:
-    taken = [name for name in reader.columns if name in RESULT_COLUMNS]
+class Planner:
+    """The plan of a file that is matched for the first time."""
+
+    def __init__(self, cutter: Cutter) -> None:
+        self._cutter = cutter
+
+    async def run(self, step: Step) -> None:
+        """Raises what `Cutter.cut` raises."""
+        await self._cutter.cut(step, RESULT_COLUMNS, chunk_of)
+
+
+def check_columns(columns: Iterable[str], added: Collection[str]) -> None:
+    """Raises InvalidSchema for a file that has a column that the result adds."""
+    taken = [name for name in columns if name in added]
     if taken:
         raise InvalidSchema(
             f"The file has a column {taken[0]!r}, which the result needs for itself; rename it and upload again.",
@@ -85,6 +101,6 @@ def _check_columns(reader: RecordReader) -> None:
         )
 
 
-def _chunk_of(block: Block) -> ChunkInput:
+def chunk_of(block: Block) -> ChunkInput:
     rejects = [reject(bad.row, bad.line, bad.raw, bad.code, bad.message) for bad in block.bad]
     return ChunkInput(block.rows, block.lines, block.records, rejects)
