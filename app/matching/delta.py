@@ -51,20 +51,27 @@ class KeptAnswer:
     """Record ids of the candidates that have weight, best first."""
     rest: float
     """Odds of all other candidates, added up."""
+    asked: str
+    """Digest of the retrieval plan."""
     decided: bool
     """A person has decided about the record."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Record ids of the matches and of the best candidate, which may be to review."""
+        return frozenset((*self.record_ids, *self.weighty[:1]))
 
     @property
     def record_ids(self) -> tuple[str, ...]:
         return tuple(record_id for record_id, _ in self.matches)
 
     def to_json(self) -> list[Any]:
-        return [self.profile, self.decision, self.matches, self.weighty, self.rest, self.decided]
+        return [self.profile, self.decision, self.matches, self.weighty, self.rest, self.asked, self.decided]
 
     @classmethod
     def from_json(cls, data: Sequence[Any]) -> Self:
-        profile, decision, matches, weighty, rest, decided = data
-        return cls(profile, decision, tuple((one[0], one[1]) for one in matches), tuple(weighty), rest, decided)
+        profile, decision, matches, weighty, rest, asked, decided = data
+        return cls(profile, decision, tuple((one[0], one[1]) for one in matches), tuple(weighty), rest, asked, decided)
 
 
 def least_weight(profile: Profile, threshold: float) -> float | None:
@@ -88,16 +95,18 @@ def change_of(before: KeptAnswer | None, after: KeptAnswer | None) -> Change | N
     return Change.CHANGED if decisions[0] != decisions[1] else None
 
 
-def stands(kept: KeptAnswer, own: Floats, profile: Profile, threshold: float, top_n: int) -> bool:
+def stands(
+    kept: KeptAnswer, record_ids: Sequence[str], own: Floats, profile: Profile, threshold: float, top_n: int
+) -> bool:
     """Whether the answer is the same and no bound is near.
 
-    `own` holds the log-odds (nats) that the candidates with weight have now, each seen alone, in the order of `kept.weighty`.
+    `own` holds the log-odds (nats), each seen alone, of the candidates that have or had weight, whose ids `record_ids` are.
     """
     scores = _scores(own, kept.rest, profile.model)
     best = max(scores, default=0.0)
     if profile.decide(best, threshold) != kept.decision:
         return False
-    ranked = sorted(zip((-score for score in scores), kept.weighty, strict=True))
+    ranked = sorted(zip((-score for score in scores), record_ids, strict=True))
     matched = [record_id for score, record_id in ranked if -score >= threshold][:top_n]
     if set(matched) != set(kept.record_ids) or matched[:1] != list(kept.record_ids[:1]):
         return False

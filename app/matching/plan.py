@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import xxhash
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedTerm:
@@ -28,3 +30,8 @@ class RetrievalPlan:
     clauses: tuple[tuple[PlannedTerm, ...], ...]
     postings: int = 0
     """Upper bound of the postings that the plan reads."""
+
+    def digest(self) -> str:
+        """Of plans for the same record, equal for those that ask for the same words, in any order."""
+        values = sorted(term.value for clause in self.clauses for term in clause)
+        return xxhash.xxh3_64_hexdigest("\n".join(values).encode("utf-8", "surrogatepass"))

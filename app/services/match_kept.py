@@ -35,5 +35,6 @@ def _kept(call: MatchCall, ranked: Ranked, answer: dict[str, Any]) -> KeptAnswer
         tuple((match["record_id"], match["score"]) for match in answer["matches"]),
         tuple(orjson.loads(record)["record_id"] for record in records),
         round(float(np.exp(np.minimum(light, _MAX_NATS)).sum()), 6),
+        ranked.asked.query.plan.digest(),
         bool(ranked.asked.query.standing),
     )

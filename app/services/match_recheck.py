@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+import orjson
 
 from app.errors import InvalidSchema
 from app.matching.delta import KeptAnswer, least_weight, stands
@@ -18,7 +21,7 @@ from app.services.match_targets import MatchTarget
 
 _GROUP_RECORDS = 50
 _RIVALS = 10
-"""Touched records that are looked at for each record: of more than so many that retrieval ranks high, one has weight."""
+"""Touched records that are looked at for each record; where all of them have weight there may be more."""
 
 
 class Touched:
@@ -40,8 +43,8 @@ class _Doubtful:
     at: int
     asked: Asked
     kept: KeptAnswer
-    ordinals: list[int]
-    """Of the candidates with weight."""
+    candidates: dict[str, int]
+    """Record id and ordinal of those with weight that the later snapshot still has."""
 
 
 class Rechecker:
@@ -50,15 +53,18 @@ class Rechecker:
     def __init__(self, match: MatchService) -> None:
         self._match = match
 
-    async def doubtful(
+    async def standing(
         self,
         target: MatchTarget,
         options: MatchOptions,
         records: Sequence[Mapping[str, Any]],
         kept: Sequence[KeptAnswer | None],
         touched: Touched,
-    ) -> set[int]:
-        """Positions of the records that must be matched again; None is the answer of a record that had none."""
+    ) -> dict[int, KeptAnswer]:
+        """By position, the answers that stand, as they are to be kept on; all other records must be matched again.
+
+        `kept` is None for a record that had no answer.
+        """
         call = MatchCall.of(target, options)
         groups = [range(at, min(at + _GROUP_RECORDS, len(records))) for at in range(0, len(records), _GROUP_RECORDS)]
         try:
@@ -66,7 +72,7 @@ class Rechecker:
                 parts = [tasks.create_task(self._standing(call, records, kept, touched, group)) for group in groups]
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
-        return set(range(len(records))).difference(*(part.result() for part in parts))
+        return {at: answer for part in parts for at, answer in part.result().items()}
 
     async def _standing(
         self,
@@ -75,8 +81,8 @@ class Rechecker:
         kept: Sequence[KeptAnswer | None],
         touched: Touched,
         group: range,
-    ) -> set[int]:
-        """Positions of the group's records whose answers stand."""
+    ) -> dict[int, KeptAnswer]:
+        """Of the group."""
         async with self._match.groups:
             read = [_read(at, records[at], kept[at], call, touched) for at in group]
             left = [one for one in read if one is not None]
@@ -85,7 +91,8 @@ class Rechecker:
                 plans = [one.asked.query.plan for one in left]
                 index = call.target.index
                 rivals = await self._match.index.retrieve_many(index, plans, _RIVALS, within=touched.runs)
-            return {one.at for one, found in zip(left, rivals, strict=True) if _stands(one, found, call)}
+            confirmed = [(one.at, _confirmed(one, found, call)) for one, found in zip(left, rivals, strict=True)]
+        return {at: answer for at, answer in confirmed if answer is not None}
 
 
 def _read(
@@ -94,28 +101,35 @@ def _read(
     """None when it is plain that the record must be matched again."""
     if kept is None or kept.decided or kept.profile != call.profile.label:
         return None
-    found = [call.target.bundle.ordinal_of(record_id) for record_id in kept.weighty]
-    ordinals = [ordinal for ordinal in found if ordinal is not None and ordinal not in touched]
-    if len(ordinals) < len(found):
+    found = {record_id: call.target.bundle.ordinal_of(record_id) for record_id in kept.weighty}
+    candidates = {record_id: ordinal for record_id, ordinal in found.items() if ordinal is not None}
+    if any(one not in candidates or candidates[one] in touched for one in kept.names):
         return None
     try:
         asked = read_record(record, call)
     except InvalidSchema:
         return None
-    return None if asked.query.standing else _Doubtful(at, asked, kept, ordinals)
+    same = asked.query.plan.digest() == kept.asked and not asked.query.standing
+    return _Doubtful(at, asked, kept, candidates) if same else None
 
 
-def _stands(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> bool:
-    """Compares the candidates with weight and the touched rivals, all of them against the later snapshot."""
+def _confirmed(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> KeptAnswer | None:
+    """The answer when it stands beside the touched rivals: all are compared against the later snapshot, as a match would."""
     bundle, profile = call.target.bundle, call.profile
     least = least_weight(profile, call.threshold)
     if least is None:
-        return False
-    ordinals = [*one.ordinals, *(rival.ordinal for rival in rivals)]
+        return None
+    known = len(one.candidates)
+    ordinals = list(dict.fromkeys((*one.candidates.values(), *(rival.ordinal for rival in rivals))))
     forms = bundle.forms.read_many(ordinals)
     scores = rerank(call.slots, one.asked.query, forms, ordinals, bundle.frequencies, profile).scores
     own = scores.log_odds - scores.competition
-    mine, theirs = own[: len(one.ordinals)], own[len(one.ordinals) :]
-    if (theirs >= least).any():
-        return False
-    return stands(one.kept, mine, profile, call.threshold, call.options.top_n)
+    heavy = known + np.flatnonzero(own[known:] >= least)
+    if len(heavy) >= _RIVALS:
+        return None
+    records = bundle.records.read_many([ordinals[at] for at in heavy])
+    record_ids = (*one.candidates, *(orjson.loads(record)["record_id"] for record in records))
+    light = np.delete(own, [*range(known), *heavy])
+    kept = replace(one.kept, weighty=record_ids, rest=round(one.kept.rest + float(np.exp(light).sum()), 6))
+    looked_at = own[[*range(known), *heavy]]
+    return kept if stands(kept, record_ids, looked_at, profile, call.threshold, call.options.top_n) else None

@@ -125,6 +125,8 @@ async def newcomer(api: Api, word: str) -> Tenant:
     known = {
         "dataset_id": dataset_id,
         "snapshot_id": snapshot_id,
+        "from_snapshot_id": snapshot_id,
+        "to_snapshot_id": snapshot_id,
         "job_id": job.json()["job_id"],
         "storage_key": upload["storage_key"],
         "source_key": upload["storage_key"],

@@ -36,27 +36,28 @@ class DeltaChunkMatcher:
         chunk = unpack_input(await self._store.get_bytes(files.chunk_input(step.number)))
         kept = [None if one is None else KeptAnswer.from_json(one) for one in chunk.kept]
         target, options = await self._rows.target(step)
-        again = await self._again(await self._scopes.get(step.job_id), target, options, chunk, kept)
+        standing = await self._standing(await self._scopes.get(step.job_id), target, options, chunk, kept)
+        again = [at for at in range(len(kept)) if at not in standing]
         records = [chunk.records[at] for at in again]
         began = time.perf_counter()
         answers = await self._rows.answers(target, records, options)
         took_ms = (time.perf_counter() - began) * 1000 / max(len(answers), 1)
         answered = dict(zip(again, answers, strict=True))
-        output, matched = await asyncio.to_thread(delta_output, chunk, kept, answered)
+        output, matched = await asyncio.to_thread(delta_output, chunk, kept, standing, answered)
         await self._store.put_bytes(files.chunk_output(step.number), pack_output(output))
         tally = Tally(len(chunk), len(output.results), matched, len(output.rejects))
         if await self._steps.finish(step, tally):
             self._rows.note(step, [chunk.rows[at] for at in again], records, answers, round(took_ms, 2))
 
-    async def _again(
+    async def _standing(
         self,
         scope: Scope,
         target: MatchTarget,
         options: MatchOptions,
         chunk: ChunkInput,
         kept: Sequence[KeptAnswer | None],
-    ) -> list[int]:
-        """Positions of the rows that are matched again, in order."""
+    ) -> dict[int, KeptAnswer]:
+        """By position, the answers that stand."""
         if scope.everything is not None:
-            return list(range(len(kept)))
-        return sorted(await self._rechecker.doubtful(target, options, chunk.records, kept, scope.touched))
+            return {}
+        return await self._rechecker.standing(target, options, chunk.records, kept, scope.touched)

@@ -33,16 +33,12 @@ class DeltaOutput:
     matched: int = 0
     """Rows that have a match now."""
 
-    def add(self, row: int, line: int | None, record: Record, before: KeptAnswer | None, answer: Answer | None) -> None:
-        """Takes a row; an answer of None is the earlier one."""
-        if isinstance(answer, FoundryOpsError):
-            self.output.rejects.append(rejected(row, line, record, answer))
-        after = before if answer is None else _kept(answer)
+    def add(self, row: int, record: Record, before: KeptAnswer | None, after: KeptAnswer | None) -> None:
+        """Takes a row with both its answers; None of one that could not be matched."""
         if after is not None:
             self.output.answers.append([row, after.to_json()])
             self.matched += bool(after.matches)
         change = change_of(before, after)
-        self.output.counts["matched_again"] += answer is not None
         if change is not None:
             self.output.counts[change.value] += 1
             self.output.results.append({**record, "match_change": change.value, **_told(before, after)})
@@ -51,20 +47,32 @@ class DeltaOutput:
 
 
 def delta_output(
-    chunk: ChunkInput, kept: Sequence[KeptAnswer | None], answers: Mapping[int, Answer]
+    chunk: ChunkInput,
+    kept: Sequence[KeptAnswer | None],
+    standing: Mapping[int, KeptAnswer],
+    answers: Mapping[int, Answer],
 ) -> tuple[ChunkOutput, int]:
-    """The chunk's output, and how many of its rows have a match now; `answers` holds by position what was matched again."""
+    """The chunk's output, and how many of its rows have a match now.
+
+    `kept` are the earlier answers; every position is in one of `standing` and `answers`, which were matched again.
+    """
     made = DeltaOutput()
     made.output.rejects.extend(chunk.rejects)
+    made.output.counts["matched_again"] = len(answers)
     for at, (row, line, record) in enumerate(zip(chunk.rows, chunk.lines, chunk.records, strict=True)):
-        made.add(row, line, record, kept[at], answers.get(at))
+        answer = standing.get(at) or answers[at]
+        if isinstance(answer, FoundryOpsError):
+            made.output.rejects.append(rejected(row, line, record, answer))
+        made.add(row, record, kept[at], _kept(answer))
     made.output.rejects.sort(key=lambda one: one["row"])
     return made.output, made.matched
 
 
-def _kept(answer: Answer) -> KeptAnswer | None:
+def _kept(answer: Answer | KeptAnswer) -> KeptAnswer | None:
     if isinstance(answer, FoundryOpsError):
         return None
+    if isinstance(answer, KeptAnswer):
+        return answer
     found: KeptAnswer = answer[KEPT]
     return found
 

@@ -78,9 +78,9 @@ class DeltaService:
 
     async def _check_snapshots(self, organisation_id: str, asked: DeltaRequest) -> MatchTarget:
         dataset_id = await self._sources.indices.dataset_of(organisation_id, asked.from_snapshot_id)
-        target = await self._sources.match.resolve(organisation_id, asked.to_snapshot_id, None)
         if asked.from_snapshot_id == asked.to_snapshot_id:
             raise InvalidSchema("from_snapshot_id and to_snapshot_id are the same snapshot.", field="to_snapshot_id")
+        target = await self._sources.match.resolve(organisation_id, asked.to_snapshot_id, None)
         if target.dataset_id != dataset_id:
             raise InvalidSchema(
                 "from_snapshot_id and to_snapshot_id are snapshots of different datasets.",
