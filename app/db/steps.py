@@ -149,6 +149,11 @@ class StepRepository:
         async with self._db.begin() as session:
             return await session.get_one(FileJobRow, job_id)
 
+    async def payload(self, job_id: str) -> dict[str, Any]:
+        """What a file job was accepted for."""
+        async with self._db.begin() as session:
+            return (await session.get_one(JobRow, job_id)).payload
+
     async def tally(self, job_id: str) -> tuple[int, Tally]:
         """The number of chunks of a job and the sum of their tallies."""
         sums = [func.coalesce(func.sum(getattr(StepRow, name)), 0) for name in Tally.__slots__]

@@ -136,10 +136,6 @@ class JobService:
             raise ArtifactExpired(f"The results of job {job_id} were kept for a while after it ended and are gone.")
         return row.result or {}
 
-    async def payload(self, organisation_id: str, job_id: str) -> dict[str, Any]:
-        """What a job was accepted for."""
-        return (await self._find(organisation_id, job_id)).payload
-
     async def cancel(self, organisation_id: str, job_id: str) -> dict[str, Any]:
         """Cancels a job; its worker stops at the next progress; raises Conflict when it has ended."""
         async with self._db.begin() as session:

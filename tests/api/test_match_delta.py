@@ -128,7 +128,8 @@ async def test_only_rows_that_were_matched_again_are_paid(case: Case) -> None:
     assert await used() - before == job["result"]["matched_again"]
 
 
-async def test_a_delta_can_be_made_of_a_delta(case: Case) -> None:
+async def test_a_delta_can_be_made_of_a_delta(api: Api) -> None:
+    case = await made(api)
     first = await case.ended()
     third = await appended(case.api, case.dataset_id, [{"account_id": "a3", **_without_key(COMPANIES[2])}])
     await activate(case.api, case.dataset_id, third)
@@ -227,7 +228,7 @@ async def test_a_cancelled_delta_stops_and_leaves_no_chunks(case: Case) -> None:
     assert (await case.api.call("POST", f"/jobs/{job_id}/cancel")).json()["status"] == "cancelled"
     await case.api.services.lane.drain()
     assert (await case.api.call("GET", f"/jobs/{job_id}")).json()["status"] == "cancelled"
-    assert not (case.api.services.settings.store_dir / "jobs" / job_id).exists()
+    assert not (case.api.services.settings.store_dir / "jobs" / job_id / "work").exists()
 
 
 async def test_the_same_request_makes_one_job(case: Case) -> None:
@@ -239,9 +240,7 @@ async def test_the_same_request_makes_one_job(case: Case) -> None:
 
 async def test_a_delta_without_changes_is_an_empty_file_with_its_header(api: Api) -> None:
     case = await made(api)
-    same = await appended(
-        api, case.dataset_id, [{"account_id": "n1", "name": "Zyxomatic Pumps Ltd.", "website": "zyxomatic.example"}]
-    )
+    same = await appended(api, case.dataset_id, CHANGES[1:])
     await activate(api, case.dataset_id, same)
     first = await case.ended()
     job = await case.ended(from_snapshot_id=case.after, to_snapshot_id=same, job_id=first["job_id"])

@@ -66,7 +66,7 @@ class DeltaService:
                 field="job_id",
                 received=original["kind"],
             )
-        payload = await self._jobs.payload(organisation_id, asked.job_id)
+        payload = await self._sources.steps.payload(asked.job_id)
         if payload["snapshot_id"] != asked.from_snapshot_id:
             raise Conflict(
                 f"Job {asked.job_id} was matched against snapshot {payload['snapshot_id']}; give that as from_snapshot_id.",
