@@ -160,6 +160,16 @@ async def test_a_large_change_matches_every_row_again_and_says_why(api: Api) -> 
     assert [row["lead"] for row in await results(api, delta)] == ["l2", "l3"]
 
 
+async def test_without_the_earlier_index_every_row_is_matched_again(api: Api) -> None:
+    case = await made(api)
+    third = await appended(api, case.dataset_id, [{"account_id": "n2", "name": "Another Newcomer"}])
+    await activate(api, case.dataset_id, third)
+    job = await case.ended(to_snapshot_id=third)
+    assert (job["result"]["everything"], job["result"]["matched_again"]) == ("INDEX_GONE", 5)
+    assert job["result"]["records_removed"] is None
+    assert [row["match_change"] for row in await results(api, job)] == ["disappeared", "appeared"]
+
+
 async def test_a_standing_decision_counts(api: Api) -> None:
     case = await made(api)
     standing = {"dataset_id": case.dataset_id, "record": LEADS[0], "record_id": "a1", "verdict": "always"}

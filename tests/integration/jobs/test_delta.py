@@ -20,6 +20,7 @@ from app.sample import ACCOUNT_SCHEMA, LEAD_FIELDS, leads, organisations
 from app.services.file_jobs.delta.service import DeltaRequest
 from app.services.file_jobs.service import FileRequest
 from app.services.match import MatchOptions
+from app.services.match_records import MatchCall, read_record
 from tests.deployment import Deployment
 
 OPTIONS = MatchOptions(profile="leads_to_accounts", top_n=3)
@@ -199,6 +200,20 @@ async def test_a_delta_goes_back_to_an_earlier_snapshot(runs: Runs) -> None:
     applied = await runs.answers(runs.jobs[2]) | await runs.told(back)
     await check_same(runs, applied, await runs.answers(runs.jobs[1]))
     assert back["result"]["records_removed"] == len(states()[2])
+
+
+async def test_a_restricted_retrieval_finds_what_a_wide_one_finds_among_these_ordinals(runs: Runs) -> None:
+    match, owner = runs.deployment.services.match, runs.deployment.organisation_id
+    call = MatchCall.of(await match.resolve(owner, runs.snapshots[0], None), OPTIONS)
+    rows = call.target.bundle.meta.rows
+    plans = [read_record(record, call).query.plan for record in list(records_of_leads().values())[:20]]
+    within = [range(7, 8), range(100, rows // 2), range(rows - 1, rows)]
+    wide = await match.index.retrieve_many(call.target.index, plans, rows)
+    narrow = await match.index.retrieve_many(call.target.index, plans, rows, within=within)
+    for everywhere, found in zip(wide, narrow, strict=True):
+        inside = [one for one in everywhere if any(one.ordinal in run for run in within)]
+        assert [one.ordinal for one in found] == [one.ordinal for one in inside]
+        assert 0 < len(found) < len(everywhere)
 
 
 async def check_same(runs: Runs, applied: dict[str, Answer], new: dict[str, Answer]) -> None:
