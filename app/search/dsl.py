@@ -10,6 +10,8 @@ from app.matching.plan import PlannedTerm, RetrievalPlan
 CHANNEL_SEPARATOR = "|"
 """A query's `_name` is `channel|field|value`; the channel comes back, the rest keeps names of one body apart."""
 
+LONG_RUN = 8
+"""Ordinals in a row from which on they are asked for as a range; shorter runs share one list, which is one clause."""
 _FUZZY = {"prefix_length": 1, "max_expansions": 30}
 
 
@@ -31,10 +33,10 @@ def search_body(
 
 
 def within_filter(ordinals: Sequence[range]) -> dict[str, Any]:
-    """A filter that lets only these ordinals pass; ordinals that stand alone are looked up together."""
-    alone = [run.start for run in ordinals if len(run) == 1]
-    runs = [{"range": {"ord": {"gte": run.start, "lt": run.stop}}} for run in ordinals if len(run) > 1]
-    return {"bool": {"should": [*runs, *([{"terms": {"ord": alone}}] if alone else [])]}}
+    """A filter that lets only these ordinals pass."""
+    listed = [ordinal for run in ordinals if len(run) < LONG_RUN for ordinal in run]
+    runs = [{"range": {"ord": {"gte": run.start, "lt": run.stop}}} for run in ordinals if len(run) >= LONG_RUN]
+    return {"bool": {"should": [*runs, *([{"terms": {"ord": listed}}] if listed else [])]}}
 
 
 def _clause(terms: tuple[PlannedTerm, ...], *, named: bool) -> dict[str, Any]:

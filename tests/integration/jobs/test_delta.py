@@ -16,7 +16,10 @@ import pytest
 from app.bootstrap import build
 from app.config import Settings
 from app.errors import NotFound
+from app.matching.plan import RetrievalPlan
 from app.sample import ACCOUNT_SCHEMA, LEAD_FIELDS, leads, organisations
+from app.search.dsl import LONG_RUN
+from app.services.file_jobs.delta.scope import MOST_LISTED, MOST_RUNS
 from app.services.file_jobs.delta.service import DeltaRequest
 from app.services.file_jobs.service import FileRequest
 from app.services.match import MatchOptions
@@ -214,6 +217,19 @@ async def test_a_restricted_retrieval_finds_what_a_wide_one_finds_among_these_or
         inside = [one for one in everywhere if any(one.ordinal in run for run in within)]
         assert [one.ordinal for one in found] == [one.ordinal for one in inside]
         assert 0 < len(found) < len(everywhere)
+
+
+async def test_the_engine_takes_the_most_scattered_changes_that_a_delta_looks_among(runs: Runs) -> None:
+    match, owner = runs.deployment.services.match, runs.deployment.organisation_id
+    call = MatchCall.of(await match.resolve(owner, runs.snapshots[0], None), OPTIONS)
+    plans = [read_record(record, call).query.plan for record in list(records_of_leads().values())[:50]]
+    longest = max(plans, key=lambda plan: sum(map(len, plan.clauses)))
+    runs_of = [range(10 * at, 10 * at + LONG_RUN) for at in range(MOST_RUNS)]
+    listed = [range(at, at + 1) for at in range(10 * MOST_RUNS, 10 * MOST_RUNS + 2 * MOST_LISTED, 2)]
+    padded = RetrievalPlan(longest.clauses * 4)
+    assert sum(map(len, padded.clauses)) > 150
+    found = await match.index.retrieve_many(call.target.index, [padded], 10, within=[*runs_of, *listed])
+    assert all(found)
 
 
 async def check_same(runs: Runs, applied: dict[str, Answer], new: dict[str, Answer]) -> None:

@@ -12,6 +12,7 @@ from app.files.bundle import Bundle
 from app.files.bundle_diff import Difference, difference
 from app.matching.delta import least_weight
 from app.ports import FileStore
+from app.search.dsl import LONG_RUN
 from app.services.file_jobs.chunk_files import JobFiles, pack, unpack
 from app.services.match import MatchOptions, MatchService
 from app.services.match_recheck import Touched
@@ -20,10 +21,10 @@ from app.services.match_targets import MatchTarget
 
 MOST_CHANGED_SHARE = 0.2
 """Of the smaller snapshot's records. Beyond it rarities move too far, and looking at each row first costs more than it saves."""
-_MOST_RUNS = 512
-"""Each is a clause of every search; OpenSearch takes 1,024 in all."""
-_MOST_ALONE = 8_192
-"""Touched records without a touched neighbour; each is a number in the body of every search."""
+MOST_RUNS = 128
+"""Long runs of touched records. Each is two clauses of every search, and OpenSearch takes 1,024 with those that retrieve."""
+MOST_LISTED = 8_192
+"""Touched records in short runs; each is a number in the body of every search."""
 
 
 class Everything(StrEnum):
@@ -124,5 +125,5 @@ def _is_large(found: Difference, before: int, after: int) -> bool:
 
 
 def _is_scattered(found: Difference) -> bool:
-    alone = sum(len(run) == 1 for run in found.touched)
-    return len(found.touched) - alone > _MOST_RUNS or alone > _MOST_ALONE
+    short = [len(run) for run in found.touched if len(run) < LONG_RUN]
+    return len(found.touched) - len(short) > MOST_RUNS or sum(short) > MOST_LISTED
