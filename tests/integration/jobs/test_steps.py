@@ -99,7 +99,8 @@ async def test_a_worker_that_lost_its_step_cannot_fail_the_job(engine: Engine, t
         raise RuntimeError("the worker was away for too long")
 
     cleaner = Cleaner(engine.steps, LocalFileStore(tmp_path))
-    lane = FileLane(engine.steps, engine.jobs, cleaner, {StepKind.CHUNK: stumble_late}, 60.0)
+    doers = {"match_files": {StepKind.CHUNK: stumble_late}}
+    lane = FileLane(engine.steps, engine.jobs, cleaner, doers, 60.0)
     assert await lane.work_once()
     assert (await engine.jobs.get(engine.organisation_id, job_id))["status"] == "running"
 
