@@ -26,6 +26,8 @@ class FirstPolicy:
     candidates: int
     tokens: int
     """Words that are asked for, the rarest of the plan's."""
+    least_slots: int
+    """A record that fills fewer says too little to settle: the first retrieval would be lost work."""
     least_score: float
     """An answer under this is never settled."""
     rival: float
@@ -36,8 +38,10 @@ class FirstPolicy:
     """A full list of candidates must have fallen off: its last retrieval score to the best candidate's."""
 
 
-def first_plan(plan: RetrievalPlan, policy: FirstPolicy) -> RetrievalPlan | None:
-    """The part of a plan that is cheap to ask; None when that is nothing, or all of it."""
+def first_plan(plan: RetrievalPlan, filled_slots: int, policy: FirstPolicy) -> RetrievalPlan | None:
+    """The part of a plan that is cheap to ask; None when that is nothing, or all of it, or settles too rarely."""
+    if filled_slots < policy.least_slots:
+        return None
     tokens = [clause[:1] for clause in plan.clauses if clause[0].channel == "token"]
     whole = [clause for clause in plan.clauses if clause[0].channel in _WHOLE_VALUES]
     clauses = (*whole, *tokens[: policy.tokens])

@@ -63,6 +63,7 @@ _MAX_PARTS = 200
 _WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"})
 _SHORT_TOKEN_CHARS = 6
 _MAX_FORMAL_NAMES = 4
+_FEW_NAMES = 20
 _FEW_POSTINGS = 8
 """A term of so few records must bring them among the candidates, whatever else matches: its boost is raised."""
 
@@ -76,7 +77,7 @@ def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: Retr
     for channel, field, namespace, terms, most in _cheap_channels(query, tokens, frequencies):
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
     clauses += _token_clauses(list(dict.fromkeys(tokens)), frozenset(query.people), frequencies, budget, policy.tokens)
-    grams = [gram for token in tokens if token not in STOP_WORDS for gram in trigrams(token)]
+    grams = [gram for token in _unfamiliar(tokens, frequencies) for gram in trigrams(token)]
     for channel, field, namespace, terms, most in (
         ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
         ("text", "text", "text", query.text, policy.text_tokens),
@@ -110,6 +111,14 @@ def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[s
     found = frequencies.lookup([f"name:{token}" for token in short]).tolist()
     few = max(frequencies.rows // 500, 2)
     return [token for token, names in zip(short, found, strict=True) if len(token) > 2 and names <= few]
+
+
+def _unfamiliar(tokens: Sequence[str], frequencies: TermFrequencies) -> list[str]:
+    """Words that few names hold: a word that many hold is hardly a misspelling, and its trigrams find all of them again."""
+    words = [token for token in dict.fromkeys(tokens) if token not in STOP_WORDS]
+    found = frequencies.counts_of([f"name:{word}" for word in words])
+    few = max(_FEW_NAMES, frequencies.rows // 50_000)
+    return [word for word, names in zip(words, found, strict=True) if names <= few]
 
 
 def _parts(tokens: Sequence[str]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from app.matching.compare import Comparison, compare
+from app.matching.compare import Comparison, compare, joined
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import Kind, Slot
 from app.matching.pairing import Pairing, pair_fields, query_form
@@ -19,6 +19,9 @@ from app.matching.profile import Profile
 from app.matching.reasons import Reason, reasons_for
 from app.matching.score import Scores, score
 from app.matching.standing import StandingDecision, Verdict
+
+FormReader = Callable[[Sequence[int]], Sequence[bytes]]
+"""The comparable forms of master records, by their ordinals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,10 @@ class Query:
     """Field of the record -> fields of the master that it is compared with."""
     standing: Mapping[int, StandingDecision] = field(default_factory=dict)
     """By ordinal of the master record, what people decided about the pair."""
+
+    @property
+    def filled_slots(self) -> int:
+        return len(self.form) - self.form.count(None)
 
 
 def comparable(
@@ -64,6 +71,7 @@ def prepare_query(
 class Reranked:
     """All candidates of one query, compared and scored; positions are retrieval order."""
 
+    ordinals: Sequence[int]
     comparison: Comparison
     scores: Scores
     order: list[int]
@@ -75,19 +83,28 @@ class Reranked:
 def rerank(
     slots: tuple[Slot, ...],
     query: Query,
-    forms: Sequence[bytes],
+    read_forms: FormReader,
     ordinals: Sequence[int],
     frequencies: TermFrequencies,
     profile: Profile,
+    earlier: Reranked | None = None,
 ) -> Reranked:
-    """Compares and scores the candidates whose comparable forms are given; equal ones are ordered by their ordinal."""
-    candidates: list[Form] = [orjson.loads(form) for form in forms]
-    comparison = compare(slots, query.form, candidates, frequencies)
+    """Compares and scores candidates; equal ones are ordered by their ordinal.
+
+    What `earlier` has compared for the same query is not compared again.
+    """
+    known = {} if earlier is None else {ordinal: at for at, ordinal in enumerate(earlier.ordinals)}
+    new = [ordinal for ordinal in ordinals if ordinal not in known]
+    forms: list[Form] = [orjson.loads(form) for form in read_forms(new)]
+    comparison = compare(slots, query.form, forms, frequencies)
+    if earlier is not None:
+        known.update((ordinal, earlier.comparison.candidates + at) for at, ordinal in enumerate(new))
+        comparison = joined(earlier.comparison, comparison, [known[ordinal] for ordinal in ordinals])
     decided = {c: query.standing[o] for c, o in enumerate(ordinals) if o in query.standing} if query.standing else {}
     same = {c: decision.verdict is Verdict.ALWAYS for c, decision in decided.items()}
     scores = score(comparison, profile.model, frequencies.rows, same)
     order = [c for _, _, c in sorted(zip((-scores.log_odds).tolist(), ordinals, range(len(ordinals)), strict=True))]
-    return Reranked(comparison, scores, order, decided)
+    return Reranked(ordinals, comparison, scores, order, decided)
 
 
 def reasons_of(reranked: Reranked, profile: Profile, candidate: int) -> list[Reason]:

@@ -118,7 +118,7 @@ def combine(slots: Floats, model: ScoreModel, rows: int, decided: Mapping[int, b
     standing = np.zeros(len(own))
     for candidate, same in (decided or {}).items():
         standing[candidate] = (_DECIDED_NATS if same else -_DECIDED_NATS) - own[candidate]
-    odds = np.exp(np.where(standing != 0.0, own + standing, np.clip(own, -_MAX_NATS, _MAX_NATS)))
+    odds = np.exp(np.where(standing != 0.0, own + standing, np.minimum(np.maximum(own, -_MAX_NATS), _MAX_NATS)))
     competition = -model.competition * _others(odds)
     log_odds = own + standing + competition
     return Scores(prior, slots, standing, competition, log_odds, published(log_odds, model.calibrator))

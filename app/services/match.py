@@ -12,7 +12,7 @@ import orjson
 from app.errors import FoundryOpsError, InvalidSchema, NotFound
 from app.matching.first import first_plan, is_settled, may_settle
 from app.matching.plan import RetrievalPlan
-from app.matching.rerank import Query
+from app.matching.rerank import Query, Reranked
 from app.observability.metrics import MATCH_CANDIDATES, MATCHES
 from app.observability.stages import stage
 from app.ports import CandidateIndex, Retrieved
@@ -93,23 +93,28 @@ class MatchService:
 
     async def rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
         """Every record with its candidates: the first retrieval's where that settles it, else those of the full plan."""
-        ranked = await self._settled(call, asked)
+        ranked, tried = await self._settled(call, asked)
         left = [at for at in range(len(asked)) if at not in ranked]
         found = await self._retrieve(call, [asked[at].query for at in left])
         with stage("rerank"):
             for at, candidates in zip(left, found, strict=True):
-                ranked[at] = ranked_of(call, asked[at], candidates)
+                ranked[at] = ranked_of(call, asked[at], candidates, tried.get(at))
         return [ranked[at] for at in range(len(asked))]
 
-    async def _settled(self, call: MatchCall, asked: Sequence[Asked]) -> dict[int, Ranked]:
-        """By position, the records whose answer the first retrieval settles."""
+    async def _settled(self, call: MatchCall, asked: Sequence[Asked]) -> tuple[dict[int, Ranked], dict[int, Reranked]]:
+        """By position, the records whose answer the first retrieval settles; and what it compared for others."""
         policy = call.profile.first
         if policy is None or call.threshold <= 1.0 - policy.least_score:
-            return {}
-        plans = {at: first_plan(one.query.plan, policy) for at, one in enumerate(asked) if not one.query.standing}
+            return {}, {}
+        plans = {
+            at: first_plan(one.query.plan, one.query.filled_slots, policy)
+            for at, one in enumerate(asked)
+            if not one.query.standing
+        }
         tried = {at: plan for at, plan in plans.items() if plan is not None}
         found = await self._search(call, list(tried.values()), policy.candidates)
         settled: dict[int, Ranked] = {}
+        unsettled: dict[int, Reranked] = {}
         with stage("rerank"):
             for at, candidates in zip(tried, found, strict=True):
                 if may_settle([one.retrieval_score for one in candidates], policy):
@@ -117,7 +122,9 @@ class MatchService:
                     scores, best = ranked.reranked.scores, ranked.reranked.order[0]
                     if is_settled(scores, best, policy, call.profile.model, call.threshold):
                         settled[at] = ranked
-        return settled
+                    else:
+                        unsettled[at] = ranked.reranked
+        return settled, unsettled
 
     async def _retrieve(self, call: MatchCall, queries: Sequence[Query]) -> list[list[Retrieved]]:
         """The candidates of each query, as standing decisions leave them."""

@@ -41,10 +41,11 @@ def candidates_left(query: Query, found: list[Retrieved], most: int) -> list[Ret
     return [*left, *(Retrieved(ordinal, 0.0) for ordinal in missed)]
 
 
-def ranked_of(call: MatchCall, asked: Asked, candidates: list[Retrieved]) -> Ranked:
+def ranked_of(call: MatchCall, asked: Asked, candidates: list[Retrieved], earlier: Reranked | None = None) -> Ranked:
+    """What `earlier` has compared for the same record is not compared again."""
     bundle, query, profile = call.target.bundle, asked.query, call.profile
     ordinals = [found.ordinal for found in candidates]
-    reranked = rerank(call.slots, query, bundle.forms.read_many(ordinals), ordinals, bundle.frequencies, profile)
+    reranked = rerank(call.slots, query, bundle.forms.read_many, ordinals, bundle.frequencies, profile, earlier)
     if not (call.options.return_explanations and candidates):
         return Ranked(asked, candidates, reranked)
     retrieved = [found.retrieval_score for found in candidates if found.retrieval_score > 0]

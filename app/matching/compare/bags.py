@@ -109,22 +109,28 @@ def compare_bags(
 
     With `context`, words that stand in another field of a side are told apart from words that the other side lacks.
     """
-    place: dict[str, int] = {}
-    placed = [[place.setdefault(token, len(place)) for token in row.tokens] for row in rows]
-    words = list(place)
-    width = max(map(len, placed))
-    padding = [len(words)] * width
-    index = np.array([found + padding[len(found) :] for found in placed])
+    words, index = _indexed([row.tokens for row in rows])
     table = np.zeros((len(query.tokens), len(words) + 1))
     table[:, :-1] = word_similarities(query.tokens, words, persons=kind in PERSON_KINDS)
     bits = np.minimum(token_bits([*query.tokens, *words], namespace_of(kind), frequencies), _CAP_BITS)
     query_bits, word_bits = bits[: len(query.tokens)], np.append(bits[len(query.tokens) :], 0.0)
     features = np.zeros((len(BAG_FEATURES), len(rows)))
-    known_query, known_row = (None, None) if context is None else _named_elsewhere(query, rows, context, width)
+    known_query, known_row = (None, None) if context is None else _named_elsewhere(query, rows, context, index.shape[1])
     left = _Left(query_bits[:, None], word_bits[index], known_query, known_row)
     _align(features, table[:, index], left)
     _whole_strings(features, query, rows)
     return features.T
+
+
+def _indexed(rows: Sequence[Sequence[str]]) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """The distinct words of all rows, and each row's words by their place among them; past a row's end their number."""
+    flat = [word for row in rows for word in row]
+    place = {word: at for at, word in enumerate(dict.fromkeys(flat))}
+    lengths = np.array([len(row) for row in rows])
+    within = np.arange(lengths.max()) < lengths[:, None]
+    index = np.full(within.shape, len(place))
+    index[within] = [place[word] for word in flat]
+    return list(place), index
 
 
 class _Left(NamedTuple):
@@ -138,12 +144,17 @@ class _Left(NamedTuple):
 
 def _named_elsewhere(query: Bag, rows: Sequence[Bag], context: Context, width: int) -> tuple[Mask, Mask]:
     """Which words of the query stand elsewhere in each row's record, (query tokens, rows); which of a row in either record."""
-    named = [[token in own for own in context.rows] for token in query.tokens]
-    owned = [
-        [token in own or token in context.query for token in row.tokens] + [False] * (width - len(row.tokens))
-        for row, own in zip(rows, context.rows, strict=True)
-    ]
-    return np.array(named), np.array(owned)
+    named = np.zeros((len(query.tokens), len(rows)), bool)
+    owned = np.zeros((len(rows), width), bool)
+    everywhere = frozenset().union(*context.rows)
+    for q, token in enumerate(query.tokens):
+        if token in everywhere:
+            named[q] = [token in own for own in context.rows]
+    for r, (row, own) in enumerate(zip(rows, context.rows, strict=True)):
+        for t, token in enumerate(row.tokens):
+            if token in own or token in context.query:
+                owned[r, t] = True
+    return named, owned
 
 
 def _longest_run(pairs: Floats, row_bits: Floats) -> Floats:

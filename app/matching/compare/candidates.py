@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +21,17 @@ from app.matching.rarity import value_bits
 Floats = npt.NDArray[np.float64]
 
 SCALAR_FEATURES = ("exact", "exact_bits", "close", "near", "differ")
-_LEVEL_ROWS = {
-    Level.CLOSE: (0.0, 0.0, 1.0, 0.0, 0.0),
-    Level.NEAR: (0.0, 0.0, 0.0, 1.0, 0.0),
-    Level.DIFFERENT: (0.0, 0.0, 0.0, 0.0, 1.0),
-}
+_LEVEL_ROWS = np.zeros((len(Level) + 1, len(SCALAR_FEATURES)))
+for _level, _feature in (
+    (Level.EXACT, "exact"),
+    (Level.CLOSE, "close"),
+    (Level.NEAR, "near"),
+    (Level.DIFFERENT, "differ"),
+):
+    _LEVEL_ROWS[_level, SCALAR_FEATURES.index(_feature)] = 1.0
+_NOTHING = len(Level)
+"""Row of a candidate that has no value: nothing is said."""
+_EXACT_BITS = SCALAR_FEATURES.index("exact_bits")
 _MAIN_KINDS = frozenset({Kind.ORG, Kind.TITLE})
 _RANKING = np.zeros(len(BAG_FEATURES))
 for _name, _weight in (
@@ -41,8 +47,6 @@ for _name, _weight in (
 
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]] | tuple[str, str]
-_Levelled = tuple[Pair | None, tuple[float, ...]]
-_NOTHING: _Levelled = (None, (0.0, 0.0, 0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,25 @@ def compare(
     return Comparison(tuple(compared), len(candidates))
 
 
+def joined(one: Comparison, other: Comparison, order: Sequence[int]) -> Comparison:
+    """Candidates of two comparisons of the same query; `order` counts those of `other` on from those of `one`."""
+    if not one.slots or not other.slots:
+        return _picked(one if one.slots else other, order)
+    slots = tuple(
+        replace(a, features=np.concatenate([a.features, b.features]), pairs=[*a.pairs, *b.pairs])
+        for a, b in zip(one.slots, other.slots, strict=True)
+    )
+    return _picked(Comparison(slots, one.candidates + other.candidates), order)
+
+
+def _picked(comparison: Comparison, order: Sequence[int]) -> Comparison:
+    slots = tuple(
+        replace(slot, features=slot.features[order], pairs=[slot.pairs[at] for at in order])
+        for slot in comparison.slots
+    )
+    return Comparison(slots, len(order))
+
+
 class _Contexts(NamedTuple):
     """What the other fields of the query and of the candidates say."""
 
@@ -102,7 +125,7 @@ class _Contexts(NamedTuple):
     def of(self, owners: Sequence[int]) -> Context:
         """The words for rows that belong to these candidates."""
         words = self.columns.context_words()
-        own = context_words(tuple(tuple(self.query[i] or ()) for i in context_slots(self.slots)))
+        own = context_words([self.query[i] for i in context_slots(self.slots)])
         return Context(own, [words[c] for c in owners])
 
 
@@ -147,22 +170,23 @@ def _keep_best(
 def _compare_scalar_slot(
     slot: Slot, wanted: list[str], values: Sequence[list[str] | None], frequencies: TermFrequencies
 ) -> SlotComparison:
-    terms = [_term(slot, value) for value in wanted]
-    bits = dict(zip(wanted, value_bits(slot.kind.value, terms, frequencies).tolist(), strict=True))
-    known: dict[str | tuple[str, ...], _Levelled] = {}
-    rows: list[_Levelled] = []
-    for found in values:
+    known: dict[str | tuple[str, ...], tuple[int, Pair]] = {}
+    levels = [_NOTHING] * len(values)
+    pairs: list[Pair | None] = [None] * len(values)
+    for c, found in enumerate(values):
         if found is None:
-            rows.append(_NOTHING)
             continue
         key = found[0] if len(found) == 1 else tuple(found)
         if key not in known:
             level, left, right = best_level(slot.kind, wanted, found)
-            exact = (1.0, bits[left] / 10.0, 0.0, 0.0, 0.0)
-            known[key] = (left, right), exact if level is Level.EXACT else _LEVEL_ROWS[level]
-        rows.append(known[key])
-    features = np.array([row for _, row in rows])
-    return SlotComparison(slot.kind.value, slot.fields, features, [pair for pair, _ in rows])
+            known[key] = level, (left, right)
+        levels[c], pairs[c] = known[key]
+    features = _LEVEL_ROWS[levels]
+    equal = [c for c, level in enumerate(levels) if level == Level.EXACT]
+    if equal:
+        terms = [_term(slot, str(pair[0])) for pair in (pairs[c] for c in equal) if pair is not None]
+        features[equal, _EXACT_BITS] = value_bits(slot.kind.value, terms, frequencies) / 10.0
+    return SlotComparison(slot.kind.value, slot.fields, features, pairs)
 
 
 def _term(slot: Slot, value: str) -> str:

@@ -34,12 +34,9 @@ class Columns:
     def context_words(self) -> list[frozenset[str]]:
         """Of every candidate: the words of its places and of other organisations."""
         if self._contexts is None:
-            at = context_slots(self._slots)
-            self._contexts = [context_words(tuple(self._value(i, c) for i in at)) for c in range(len(self.values[0]))]
+            rows = zip(*(self.values[i] for i in context_slots(self._slots)), strict=True)
+            self._contexts = [context_words(row) for row in rows]
         return self._contexts
-
-    def _value(self, slot: int, candidate: int) -> tuple[str, ...]:
-        return tuple(self.values[slot][candidate] or ())
 
 
 @lru_cache(maxsize=256)
@@ -48,11 +45,15 @@ def context_slots(slots: tuple[Slot, ...]) -> tuple[int, ...]:
     return tuple(i for i, slot in enumerate(slots) if slot.kind in _CONTEXT_KINDS)
 
 
-@lru_cache(maxsize=16_384)
-def context_words(values: tuple[tuple[str, ...], ...]) -> frozenset[str]:
-    """The words of values, and of the names of countries given by their codes."""
-    found = {value.partition("|")[0] for several in values for value in several}
-    return frozenset(word for value in found for word in (*value.split(), *country_words(value)))
+def context_words(values: Sequence[Sequence[str] | None]) -> frozenset[str]:
+    """The words of some slots' values, and of the names of countries given by their codes."""
+    return frozenset().union(*[_words(value) for several in values if several for value in several])
+
+
+@lru_cache(maxsize=65_536)
+def _words(value: str) -> frozenset[str]:
+    text = value.partition("|")[0]
+    return frozenset(text.split()) | country_words(text)
 
 
 def parse_bags(kind: Kind, values: Sequence[str] | None) -> list[Bag]:

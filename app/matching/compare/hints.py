@@ -54,14 +54,16 @@ def compare_hints(slots: tuple[Slot, ...], query: Form, columns: Columns, freque
 def _host_hints(features: Floats, query: Form, columns: Columns, name: int, host: int) -> None:
     domains = _domains(query[host])
     owned = columns.values[host]
-    unlike = [c for c, own in enumerate(owned) if not own or domains.isdisjoint(_domains(own))]
     words = _words(query[host])
-    bags = columns.bags(name) if words else ()
-    for c in unlike if words else ():
-        _note(features, c, 0, _spelled(words, bags[c]))
+    bags = columns.bags(name)
     names = [parse_bag(value) for value in query[name] or ()]
-    for c in unlike if names else ():
-        _note(features, c, 2, _spelled(_words(owned[c]), names))
+    for c, own in enumerate(owned):
+        if own and any(value.partition("|")[0] in domains for value in own):
+            continue
+        if words:
+            _note(features, c, 0, _spelled(words, bags[c]))
+        if names and own:
+            _note(features, c, 2, _spelled(_words(own), names))
 
 
 def _note(features: Floats, candidate: int, first: int, spelled: bool | None) -> None:

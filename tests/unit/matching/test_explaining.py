@@ -38,7 +38,8 @@ def situation(record: Record, chosen: list[int], profile: Profile = BALANCED, at
 
 def of(query: Query, chosen: list[int], profile: Profile = BALANCED, at: int = 0) -> Situation:
     forms = [PREPARED[i].form for i in chosen]
-    found = rerank(SLOTS, query, forms, list(range(len(chosen))), FREQUENCIES, profile)
+    ordinals = list(range(len(chosen)))
+    found = rerank(SLOTS, query, lambda wanted: [forms[i] for i in wanted], ordinals, FREQUENCIES, profile)
     loaded = [orjson.loads(form) for form in forms]
     return Situation(SLOTS, query, loaded, found, FREQUENCIES, profile, profile.match_threshold, at)
 

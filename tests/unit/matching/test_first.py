@@ -11,7 +11,9 @@ from app.matching.first import FirstPolicy, first_plan, is_settled, may_settle
 from app.matching.plan import PlannedTerm, RetrievalPlan
 from app.matching.score import ScoreModel, Scores, combine
 
-POLICY = FirstPolicy(candidates=3, tokens=2, least_score=0.99, rival=0.88, most_change=0.005, tail_share=0.5)
+POLICY = FirstPolicy(
+    candidates=3, tokens=2, least_slots=2, least_score=0.99, rival=0.88, most_change=0.005, tail_share=0.5
+)
 MODEL = ScoreModel("m", prior=0.0, prior_per_doubling=0.0, competition=1.0, weights={})
 HOST = (PlannedTerm("identifier", "ids", "host:acme.com"),)
 WORDS = tuple(
@@ -26,7 +28,7 @@ def scores(*own: float) -> Scores:
 
 
 def test_the_first_plan_asks_for_whole_values_and_the_rarest_words_as_they_stand() -> None:
-    found = first_plan(RetrievalPlan((HOST, *WORDS, GRAM)), POLICY)
+    found = first_plan(RetrievalPlan((HOST, *WORDS, GRAM)), 2, POLICY)
     assert found == RetrievalPlan((HOST, WORDS[0][:1], WORDS[1][:1]))
 
 
@@ -34,7 +36,11 @@ def test_the_first_plan_asks_for_whole_values_and_the_rarest_words_as_they_stand
 def test_a_plan_that_has_nothing_cheap_or_nothing_else_is_asked_at_once(
     clauses: tuple[tuple[PlannedTerm, ...], ...],
 ) -> None:
-    assert first_plan(RetrievalPlan(clauses), POLICY) is None
+    assert first_plan(RetrievalPlan(clauses), 2, POLICY) is None
+
+
+def test_a_record_that_says_too_little_to_settle_is_asked_in_full_at_once() -> None:
+    assert first_plan(RetrievalPlan((HOST, *WORDS, GRAM)), 1, POLICY) is None
 
 
 def test_a_full_list_must_have_fallen_off() -> None:

@@ -16,7 +16,7 @@ from app.matching.frequencies import TermFrequencies, count_hashes, hash_terms, 
 from app.matching.layout import slots_of
 from app.matching.prepare import RecordPreparer
 from app.matching.profile import Profile
-from app.matching.rerank import Reranked, prepare_query, reasons_of, rerank
+from app.matching.rerank import FormReader, Reranked, prepare_query, reasons_of, rerank
 from app.matching.roles import infer_roles
 from app.matching.schema import FieldSpec, MatchSchema
 from app.matching.score import BITS
@@ -62,8 +62,11 @@ DECISIONS = st.dictionaries(st.integers(0, 3), st.sampled_from(Verdict), max_siz
 def ranked(record: Record, chosen: list[int], profile: Profile, decided: dict[int, Verdict]) -> Reranked:
     standing = {at: StandingDecision(f"std_{at}", verdict, str(at), "key_1") for at, verdict in decided.items()}
     query = replace(prepare_query(record, SLOTS, profile, FREQUENCIES, {}), standing=standing)
-    ordinals = list(range(len(chosen)))
-    return rerank(SLOTS, query, [PREPARED[at].form for at in chosen], ordinals, FREQUENCIES, profile)
+    return rerank(SLOTS, query, reader(chosen), list(range(len(chosen))), FREQUENCIES, profile)
+
+
+def reader(chosen: list[int]) -> FormReader:
+    return lambda ordinals: [PREPARED[chosen[at]].form for at in ordinals]
 
 
 def assert_adds_up(found: Reranked, profile: Profile) -> None:
@@ -123,6 +126,21 @@ def test_with_a_model_that_labels_have_changed(
     model = adapted(profile.model, changed, "general+cal1")
     mine = replace(profile, model=model)
     assert_adds_up(ranked(record, chosen, mine, {}), mine)
+
+
+@given(edited(), CANDIDATES, CANDIDATES, PROFILE)
+def test_what_an_earlier_retrieval_compared_counts_as_if_compared_again(
+    record: Record, first: list[int], chosen: list[int], profile: Profile
+) -> None:
+    query = prepare_query(record, SLOTS, profile, FREQUENCIES, {})
+    read = reader(list(range(len(MASTERS))))
+    earlier = rerank(SLOTS, query, read, first, FREQUENCIES, profile)
+    found = rerank(SLOTS, query, read, chosen, FREQUENCIES, profile, earlier)
+    anew = rerank(SLOTS, query, read, chosen, FREQUENCIES, profile)
+    assert found.scores.score == pytest.approx(anew.scores.score, abs=1e-9)
+    for one, other in zip(found.comparison.slots, anew.comparison.slots, strict=True):
+        assert one.pairs == other.pairs
+        assert one.features == pytest.approx(other.features, abs=1e-9)
 
 
 def test_an_adaptation_that_changes_nothing_changes_no_score() -> None:
