@@ -22,6 +22,7 @@ _PAR_VALUE = re.compile(
     r"(?<=\S)\s+(?:DL|LS|EO|SF|HD|YC|CD|AD|SD|DK|NK|SK|ZY|BA|SW|RB)\s?-?[,.]?\d[\d,.]*$|\s+(?:INH\.? ?)?O\.N\.$"
 )
 """How German exchanges end a name: currency and par value of the share (`DL-,01`, `O.N.`)."""
+_PAR_VALUE_ENDS = (*"0123456789.,",)
 _ROMAN = {
     "ii": "2",
     "iii": "3",
@@ -107,7 +108,10 @@ def canonical_tokens(tokens: list[str]) -> list[str]:
 
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
-    text = _FOOTNOTE.sub(r"\1 ", text) if len(text) > _LONG_TEXT_CHARS else _PAR_VALUE.sub("", text)
+    if len(text) > _LONG_TEXT_CHARS:
+        text = _FOOTNOTE.sub(r"\1 ", text)
+    elif text.endswith(_PAR_VALUE_ENDS):
+        text = _PAR_VALUE.sub("", text)
     words = fold(spell_out(text)).split()
     tokens, legal_class = split_legal_form(words)
     if tokens and tokens[0] == "the" and len(tokens) > 1:

@@ -201,7 +201,7 @@ def _add_value(terms: IndexTerms, slot: Slot, value: str) -> None:
 def countable(terms: IndexTerms) -> list[str]:
     """The namespaced keys of `TermFrequencies` for one record, each once."""
     names = set(terms.name)
-    grams = {gram for token in names for gram in trigrams(token)}
+    grams = set[str]().union(*map(trigrams, names))
     keys = [f"name:{token}" for token in names]
     keys += [f"trigram:{gram}" for gram in grams]
     keys += [f"joined:{value}" for value in set(terms.joined)]

@@ -10,7 +10,8 @@ from anyascii import anyascii
 
 _DOTTED = re.compile(r"(?<![a-z0-9])(?:[a-z]\. ?){2,}(?:[a-z](?![a-z0-9]))?")
 _APOSTROPHE = re.compile(r"(?<=[a-z0-9])['`](?=[a-z0-9])")
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_ONLY_WORDS = "".join(c if c.isalnum() else " " for c in map(chr, range(128)))
+"""A table for `str.translate`: what is no letter or digit becomes a space."""
 _LATIN_SPECIAL = str.maketrans(
     {"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "œ": "oe", "đ": "d", "ł": "l", "Ł": "L"}
 )
@@ -36,7 +37,7 @@ def fold(text: str) -> str:
         text = _DOTTED.sub(lambda found: found.group().replace(".", "").replace(" ", "") + " ", text)
     if "'" in text or "`" in text:
         text = _APOSTROPHE.sub("", text)
-    return _NOT_WORD.sub(" ", text).strip()
+    return " ".join(text.translate(_ONLY_WORDS).split())
 
 
 @lru_cache(maxsize=65_536)
@@ -47,7 +48,7 @@ def fold_cached(text: str) -> str:
 
 def trigrams(token: str) -> list[str]:
     """The distinct 3-grams of a token, as the index's 3..3 filter makes them; none for tokens under 3 letters."""
-    return list({token[i : i + 3] for i in range(len(token) - 2)})
+    return list(dict.fromkeys([token[i : i + 3] for i in range(len(token) - 2)]))
 
 
 def initials(tokens: list[str]) -> str:

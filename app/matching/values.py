@@ -66,7 +66,7 @@ def phone(text: str) -> str:
 
 def postal_code(text: str) -> str:
     """Upper-case letters and digits only; the US `+4` part goes."""
-    code = re.sub(r"[^A-Z0-9]", "", fold(text).upper())
+    code = fold(text).replace(" ", "").upper()
     if len(code) == 9 and code.isdigit() and "-" in text:
         return code[:5]
     return code
