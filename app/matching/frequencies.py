@@ -16,8 +16,8 @@ import xxhash
 Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
 
-_REMEMBERED_TERMS = 50_000
-"""About 8 MB a table; names repeat their common words, so most look-ups end here."""
+_REMEMBERED_TERMS = 25_000
+"""About 4 MB a table; names repeat their common words, so most look-ups end here."""
 
 
 def hash_terms(terms: Iterable[str]) -> Hashes:

@@ -42,6 +42,8 @@ class _Budget:
         return True
 
 
+_Channel = tuple[str, str, str, Sequence[str], int]
+"""Its name, the index's field, the namespace of its document frequencies, the terms, and how many are asked at most."""
 _CHANNEL_BOOST = {
     "identifier": 2.0,
     "joined": 1.5,
@@ -74,23 +76,25 @@ def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: Retr
     budget = _Budget(limit)
     clauses: list[tuple[PlannedTerm, ...]] = []
     tokens = list(query.name)
-    for channel, field, namespace, terms, most in _cheap_channels(query, tokens, frequencies):
-        clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
-    clauses += _token_clauses(list(dict.fromkeys(tokens)), frozenset(query.people), frequencies, budget, policy.tokens)
+    cheap = list(_cheap_channels(query, tokens, frequencies))
     grams = [gram for token in _unfamiliar(tokens, frequencies) for gram in trigrams(token)]
-    for channel, field, namespace, terms, most in (
+    costly: list[_Channel] = [
         ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
         ("text", "text", "text", query.text, policy.text_tokens),
         ("place", "place", "place", query.place, policy.place_tokens),
         ("named_place", "place", "place", [t for t in tokens if len(t) > 3], 3 if not query.place else 0),
-    ):
+    ]
+    # One look-up for all channels, which then find their terms remembered: a look-up costs more than its terms.
+    frequencies.counts_of([f"{space}:{term}" for _, _, space, terms, _ in (*cheap, *costly) for term in terms])
+    for channel, field, namespace, terms, most in cheap:
+        clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
+    clauses += _token_clauses(list(dict.fromkeys(tokens)), frozenset(query.people), frequencies, budget, policy.tokens)
+    for channel, field, namespace, terms, most in costly:
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
     return RetrievalPlan(tuple(clauses), budget.spent)
 
 
-def _cheap_channels(
-    query: IndexTerms, tokens: Sequence[str], frequencies: TermFrequencies
-) -> Iterable[tuple[str, str, str, Sequence[str], int]]:
+def _cheap_channels(query: IndexTerms, tokens: Sequence[str], frequencies: TermFrequencies) -> Iterable[_Channel]:
     """Channels of keyword fields: whole values, acronyms both ways, and the words of a host as names."""
     short = _acronym_like(tokens, frequencies)
     labelled = [*query.joined[::2], *short, *query.acronym]

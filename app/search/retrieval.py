@@ -77,7 +77,12 @@ def _candidates(answer: dict[str, Any]) -> list[Retrieved]:
         raise partial_answer()
     hits = answer.get("hits", {}).get("hits", ())
     found = [
-        Retrieved(hit["fields"]["ord"][0], hit["_score"], channels_of(hit.get("matched_queries", ()))) for hit in hits
+        Retrieved(
+            hit["fields"]["ord"][0],
+            hit["_score"],
+            channels_of(hit["matched_queries"]) if "matched_queries" in hit else (),
+        )
+        for hit in hits
     ]
     # The engine breaks ties by its internal document number, which differs from build to build; asking it to sort
     # by ordinal too would cost it the skipping of hopeless documents.

@@ -25,8 +25,6 @@ SHARES = {"listing_abbrev": 0.3, "name_bench_opensanctions": 0.1, "beer": 0.0}
 _SMALL_SHARE = 0.12
 """Each of a folder's many little sets (`autofj/…`)."""
 _DROP = 0.4
-_STRANGERS = 0.15
-"""Share of the queries whose record is taken out: a customer's leads are often of companies that the master lacks."""
 _GENERATED = "gen_"
 _GENERATED_STRANGERS = 0.5
 """A generated master is large and full of namesakes; its queries all have an answer, so more of them are taken out."""
@@ -60,19 +58,13 @@ def train(rows: list[TrainingRows], name: str) -> dict[str, Any]:
     """The model file's content."""
     names = {one.name for one in rows}
     rows = [with_strangers(one, _GENERATED_STRANGERS) if one.name.startswith(_GENERATED) else one for one in rows]
-    taught = [with_strangers(one, _STRANGERS) if _is_complete(one.name) else one for one in rows]
     shares = {n: SHARES.get(n, _SMALL_SHARE if "/" in n else 1.0) for n in names}
     held_back = []
     for family in sorted({family_of(n) for n in names}):
-        model = fit([one for one in taught if family_of(one.name) != family], shares)
+        model = fit([one for one in rows if family_of(one.name) != family], shares)
         tested = [one for one in rows if family_of(one.name) == family and one.name not in INCOMPLETE]
         held_back += [best_log_odds(model, one) for one in tested]
-    return {"name": name, "competition": 1.0, **fit(taught, shares), "calibration": calibrate(held_back)}
-
-
-def _is_complete(name: str) -> bool:
-    """Whether a query without its answer is one without any; a little set has too few queries to spare some."""
-    return not (name in INCOMPLETE or "/" in name or name.startswith(_GENERATED))
+    return {"name": name, "competition": 1.0, **fit(rows, shares), "calibration": calibrate(held_back)}
 
 
 def main() -> None:
