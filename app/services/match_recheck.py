@@ -121,8 +121,8 @@ def _confirmed(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> 
         return None
     known = len(one.candidates)
     ordinals = list(dict.fromkeys((*one.candidates.values(), *(rival.ordinal for rival in rivals))))
-    forms = bundle.forms.read_many(ordinals)
-    scores = rerank(call.slots, one.asked.query, forms, ordinals, bundle.frequencies, profile).scores
+    read_forms = bundle.forms.read_many
+    scores = rerank(call.slots, one.asked.query, read_forms, ordinals, bundle.frequencies, profile).scores
     own = scores.log_odds - scores.competition
     heavy = known + np.flatnonzero(own[known:] >= least)
     if len(heavy) >= _RIVALS:
