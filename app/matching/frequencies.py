@@ -23,7 +23,7 @@ _REMEMBERED_TERMS = 25_000
 def hash_terms(terms: Iterable[str]) -> Hashes:
     """One hash a term, in order; shape (n,)."""
     digest = xxhash.xxh3_64_intdigest
-    return np.fromiter((digest(term.encode()) for term in terms), dtype=np.uint64)
+    return np.fromiter(map(digest, map(str.encode, terms)), dtype=np.uint64)
 
 
 def count_hashes(hashes: Hashes) -> tuple[Hashes, Counts]:

@@ -66,7 +66,7 @@ class BulkSender:
 
     def _post_once(self, documents: Sequence[bytes]) -> Sequence[bytes]:
         """The documents that the engine had no room for."""
-        body = b"".join(part for document in documents for part in (_ACTION, document, b"\n"))
+        body = _ACTION + (b"\n" + _ACTION).join(documents) + b"\n"
         with translated():
             answer = self._client.transport.perform_request(
                 "POST", self._path, params={**_BULK_PARAMS, "ignore": _TOO_MANY}, body=body

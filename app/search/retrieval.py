@@ -15,7 +15,11 @@ from app.search.errors import answer_error, partial_answer, translated
 
 _ANSWER = "hits.hits._score,hits.hits.fields.ord,hits.hits.matched_queries,timed_out,_shards.failed"
 _SEARCH_PARAMS = {"filter_path": _ANSWER, "allow_partial_search_results": "false"}
-_MSEARCH_PARAMS = {"filter_path": ",".join(f"responses.{path}" for path in (*_ANSWER.split(","), "error", "status"))}
+_MSEARCH_PARAMS = {
+    "filter_path": ",".join(f"responses.{path}" for path in (*_ANSWER.split(","), "error", "status")),
+    "max_concurrent_searches": "1",
+}
+"""One search of a group at a time: the engine's threads are for those who wait; another group and other workers fill them."""
 
 
 class OpenSearchCandidateIndex:
