@@ -21,7 +21,7 @@ _WEIGHTY_NATS = math.log(0.01 / 0.99)
 _ROOM_NATS = 1.4
 """A candidate without weight must stay under every bound though the master grows by a quarter: the prior moves by 0.1 nats then,
 each word of a name by at most 0.32 bits of information (`log2(5/4)`, `app.matching.rarity`) of which a name has a few."""
-_MARGIN_NATS = 0.1
+_MARGIN_NATS = 0.3
 """An answer so near a bound is asked again: what candidates without weight add is known from the earlier snapshot only."""
 _LEAST_BOUND = 1e-3
 _LEAST_PROBABILITY = 1e-9
