@@ -16,6 +16,7 @@ from app.db.upload_models import Upload
 from app.errors import ArtifactExpired, Conflict, InvalidSchema, PayloadTooLarge, UploadNotFound
 from app.ids import Prefix, new_id
 from app.ports import FileStore
+from app.services import audit
 from app.services.upload_urls import UploadGrant, UploadUrls
 
 PURPOSES = ("dataset", "match")
@@ -52,6 +53,7 @@ class UploadService:
         )
         async with self._db.begin() as session:
             session.add(row)
+            await audit.record(session, organisation_id, "upload.presign", row.id, {"purpose": purpose})
         url = await self._store.presign_put(upload_key(organisation_id, row.id), rules.url_lifetime_s)
         grant = UploadGrant(organisation_id, row.id, rules.max_bytes, int(row.expires_at.timestamp()))
         return {
@@ -77,7 +79,7 @@ class UploadService:
         size = await self._store.receive(upload_key(grant.organisation_id, storage_key), body, grant.max_bytes)
         if size is None:
             raise _used()
-        await self._note_stored(storage_key, size)
+        await self._note_stored(row, size)
         return {"storage_key": storage_key, "size_bytes": size}
 
     async def check(self, organisation_id: str, storage_key: str, purpose: str) -> Upload:
@@ -96,7 +98,7 @@ class UploadService:
                 raise Conflict(f"Nothing has been sent to upload {storage_key} yet.", source_key=storage_key)
             if size > row.max_bytes:
                 raise _too_large(row.max_bytes, size)
-            await self._note_stored(storage_key, size)
+            await self._note_stored(row, size)
             row.state, row.size_bytes = "stored", size
         return row
 
@@ -117,11 +119,13 @@ class UploadService:
             raise UploadNotFound(f"There is no upload {storage_key}.", source_key=storage_key)
         return row
 
-    async def _note_stored(self, storage_key: str, size: int) -> None:
-        pending = (Upload.id == storage_key) & (Upload.state == "pending")
+    async def _note_stored(self, row: Upload, size: int) -> None:
+        pending = (Upload.id == row.id) & (Upload.state == "pending")
         stored = {"state": "stored", "size_bytes": size, "expires_at": self._end()}
         async with self._db.begin() as session:
-            await session.execute(update(Upload).where(pending).values(**stored))
+            noted = await session.scalar(update(Upload).where(pending).values(**stored).returning(Upload.id))
+            if noted is not None:
+                await audit.record(session, row.organisation_id, "upload.receive", row.id, {"size_bytes": size})
 
     def _end(self) -> Any:
         return now() + self._rules.kept

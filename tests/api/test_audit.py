@@ -46,6 +46,15 @@ async def test_cancelling_a_job_twice_is_one_event(api: Api, companies: tuple[st
     assert [event["action"] for event in await events(api, resource=job_id)] == ["job.cancel", "job.create"]
 
 
+async def test_an_upload_is_told_from_its_url_to_its_file(api: Api) -> None:
+    storage_key = await api.uploaded(b"name\nAcme\n")
+    found = await events(api, resource=storage_key)
+    assert [(event["action"], event["details"]) for event in found] == [
+        ("upload.receive", {"size_bytes": 10}),
+        ("upload.presign", {"purpose": "match"}),
+    ]
+
+
 async def test_no_event_holds_a_value_of_a_record(api: Api, companies: tuple[str, str]) -> None:
     exported = await api.call("GET", "/audit/events", headers={"Accept": "application/x-ndjson"})
     assert exported.headers["content-type"].startswith("application/x-ndjson")
