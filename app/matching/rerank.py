@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import orjson
 
-from app.matching.compare import Comparison, compare, joined
+from app.matching.compare import Comparison, compare_all, joined
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import Kind, Slot
 from app.matching.pairing import Pairing, pair_fields, query_form
@@ -80,26 +81,43 @@ class Reranked:
     """By position, the standing decision about the pair."""
 
 
+class Retrieval(NamedTuple):
+    """A query with the ordinals that were retrieved for it, best first, and what was compared for it before."""
+
+    query: Query
+    ordinals: Sequence[int]
+    earlier: Reranked | None = None
+
+
 def rerank(
     slots: tuple[Slot, ...],
-    query: Query,
+    retrievals: Sequence[Retrieval],
     read_forms: FormReader,
-    ordinals: Sequence[int],
     frequencies: TermFrequencies,
     profile: Profile,
-    earlier: Reranked | None = None,
-) -> Reranked:
-    """Compares and scores candidates; equal ones are ordered by their ordinal.
+) -> list[Reranked]:
+    """Compares and scores the candidates of every query; equal ones are ordered by their ordinal.
 
-    What `earlier` has compared for the same query is not compared again.
+    What was compared for a query before is not compared again.
     """
-    known = {} if earlier is None else {ordinal: at for at, ordinal in enumerate(earlier.ordinals)}
-    new = [ordinal for ordinal in ordinals if ordinal not in known]
-    forms: list[Form] = [orjson.loads(form) for form in read_forms(new)]
-    comparison = compare(slots, query.form, forms, frequencies)
-    if earlier is not None:
-        known.update((ordinal, earlier.comparison.candidates + at) for at, ordinal in enumerate(new))
-        comparison = joined(earlier.comparison, comparison, [known[ordinal] for ordinal in ordinals])
+    known = [() if one.earlier is None else frozenset(one.earlier.ordinals) for one in retrievals]
+    new = [[o for o in one.ordinals if o not in had] for one, had in zip(retrievals, known, strict=True)]
+    read = map(orjson.loads, read_forms([ordinal for ordinals in new for ordinal in ordinals]))
+    forms: list[list[Form]] = [list(islice(read, len(ordinals))) for ordinals in new]
+    compared = compare_all(slots, [one.query.form for one in retrievals], forms, frequencies)
+    found = []
+    for one, ordinals, comparison in zip(retrievals, new, compared, strict=True):
+        if one.earlier is not None:
+            had = one.earlier
+            place = {ordinal: at for at, ordinal in enumerate((*had.ordinals, *ordinals))}
+            comparison = joined(had.comparison, comparison, [place[ordinal] for ordinal in one.ordinals])
+        found.append(_scored(one.query, one.ordinals, comparison, frequencies, profile))
+    return found
+
+
+def _scored(
+    query: Query, ordinals: Sequence[int], comparison: Comparison, frequencies: TermFrequencies, profile: Profile
+) -> Reranked:
     decided = {c: query.standing[o] for c, o in enumerate(ordinals) if o in query.standing} if query.standing else {}
     same = {c: decision.verdict is Verdict.ALWAYS for c, decision in decided.items()}
     scores = score(comparison, profile.model, frequencies.rows, same)

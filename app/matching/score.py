@@ -102,7 +102,8 @@ def score(comparison: Comparison, model: ScoreModel, rows: int, decided: Mapping
 
     `decided` says of candidates that a person has decided about whether they are the entity.
     """
-    slots = np.array([slot.features @ model.vector(slot.kind) for slot in comparison.slots])
+    # Not a matrix product: that adds up a row's terms in an order that depends on the row's place among the others.
+    slots = np.array([np.einsum("ij,j->i", slot.features, model.vector(slot.kind)) for slot in comparison.slots])
     return combine(slots.reshape(len(comparison.slots), comparison.candidates), model, rows, decided)
 
 

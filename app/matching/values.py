@@ -79,16 +79,18 @@ def _countries() -> dict[str, str]:
 
 
 @cache
-def _country_words() -> dict[str, frozenset[str]]:
+def _countries_by_word() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for name, code in _countries().items():
-        found.setdefault(code, set()).update(word for word in name.split() if len(word) > 2 and word not in STOP_WORDS)
-    return {code: frozenset(words) for code, words in found.items()}
+        for word in name.split():
+            if len(word) > 2 and word not in STOP_WORDS:
+                found.setdefault(word, set()).add(code)
+    return {word: frozenset(codes) for word, codes in found.items()}
 
 
-def country_words(code: str) -> frozenset[str]:
-    """The words of a country's names (`de`: germany, deutschland, ...); none for what is no code."""
-    return _country_words().get(code, frozenset())
+def countries_called(word: str) -> frozenset[str]:
+    """Codes of the countries that have the word in one of their names (`deutschland`, `germany`: de)."""
+    return _countries_by_word().get(word, frozenset())
 
 
 @lru_cache(maxsize=16_384)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import orjson
 
 from app.matching.explanation import explain, unseen
 from app.matching.flip import Situation, least_change
-from app.matching.rerank import Query, Reranked, reasons_of, rerank
+from app.matching.rerank import Query, Reranked, Retrieval, reasons_of, rerank
 from app.matching.standing import Verdict
 from app.ports import Retrieved
 from app.services.match_records import Asked, MatchCall
@@ -41,16 +41,29 @@ def candidates_left(query: Query, found: list[Retrieved], most: int) -> list[Ret
     return [*left, *(Retrieved(ordinal, 0.0) for ordinal in missed)]
 
 
-def ranked_of(call: MatchCall, asked: Asked, candidates: list[Retrieved], earlier: Reranked | None = None) -> Ranked:
-    """What `earlier` has compared for the same record is not compared again."""
-    bundle, query, profile = call.target.bundle, asked.query, call.profile
-    ordinals = [found.ordinal for found in candidates]
-    reranked = rerank(call.slots, query, bundle.forms.read_many, ordinals, bundle.frequencies, profile, earlier)
+Pool = tuple[Asked, list[Retrieved], Reranked | None]
+"""A record, its candidates, and what was compared for it before."""
+
+
+def ranked_all(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
+    """Compares and scores the candidates of all records together."""
+    bundle = call.target.bundle
+    retrievals = [
+        Retrieval(asked.query, [found.ordinal for found in candidates], earlier) for asked, candidates, earlier in pools
+    ]
+    reranked = rerank(call.slots, retrievals, bundle.forms.read_many, bundle.frequencies, call.profile)
+    return [
+        Ranked(asked, candidates, one, _unseen(call, asked, candidates, one))
+        for (asked, candidates, _), one in zip(pools, reranked, strict=True)
+    ]
+
+
+def _unseen(call: MatchCall, asked: Asked, candidates: list[Retrieved], reranked: Reranked) -> dict[str, Any] | None:
     if not (call.options.return_explanations and candidates):
-        return Ranked(asked, candidates, reranked)
+        return None
     retrieved = [found.retrieval_score for found in candidates if found.retrieval_score > 0]
-    missed = unseen(call.slots, query, reranked, profile, bundle.frequencies, retrieved, call.threshold)
-    return Ranked(asked, candidates, reranked, missed)
+    profile, frequencies = call.profile, call.target.bundle.frequencies
+    return unseen(call.slots, asked.query, reranked, profile, frequencies, retrieved, call.threshold)
 
 
 def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:

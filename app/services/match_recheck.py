@@ -13,7 +13,7 @@ import orjson
 
 from app.errors import InvalidSchema
 from app.matching.delta import KeptAnswer, least_weight, stands
-from app.matching.rerank import rerank
+from app.matching.rerank import Retrieval, rerank
 from app.ports import Retrieved
 from app.services.match import MatchService
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
@@ -121,8 +121,9 @@ def _confirmed(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> 
         return None
     known = len(one.candidates)
     ordinals = list(dict.fromkeys((*one.candidates.values(), *(rival.ordinal for rival in rivals))))
-    read_forms = bundle.forms.read_many
-    scores = rerank(call.slots, one.asked.query, read_forms, ordinals, bundle.frequencies, profile).scores
+    retrieval = Retrieval(one.asked.query, ordinals)
+    [reranked] = rerank(call.slots, [retrieval], bundle.forms.read_many, bundle.frequencies, profile)
+    scores = reranked.scores
     own = scores.log_odds - scores.competition
     heavy = known + np.flatnonzero(own[known:] >= least)
     if len(heavy) >= _RIVALS:

@@ -1,18 +1,20 @@
-"""Compares one query with all of its candidates, slot by slot, into features that the score weighs."""
+"""Compares queries with all of their candidates, slot by slot, into features that the score weighs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from app.matching.compare.bags import BAG_FEATURES, Bag, Context, compare_bags
-from app.matching.compare.columns import Columns, context_slots, context_words, parse_bags
+from app.matching.compare.alignment import Alignment
+from app.matching.compare.bags import BAG_FEATURES, Bag, BagPairs, FindElsewhere, compare_bags
+from app.matching.compare.columns import Columns, parse_bags
+from app.matching.compare.elsewhere import Elsewhere, Mask, slots_elsewhere
 from app.matching.compare.hints import HINT_FEATURES, compare_hints
-from app.matching.compare.scalars import Level, best_level
+from app.matching.compare.scalars import Level, best_level, levels_against
+from app.matching.compare.words import Words
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import BAG_KINDS, Kind, Slot
 from app.matching.prepare import Form
@@ -61,6 +63,10 @@ class SlotComparison:
     features: Floats
     pairs: list[Pair | None]
 
+    def part(self, rows: range) -> SlotComparison:
+        at = slice(rows.start, rows.stop)
+        return SlotComparison(self.kind, self.fields, self.features[at], self.pairs[at])
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -79,21 +85,29 @@ def compare(
     slots: tuple[Slot, ...], query: Form, candidates: Sequence[Form], frequencies: TermFrequencies
 ) -> Comparison:
     """Features of every slot for which the query has a value, and the hints between slots."""
-    if not candidates:
-        return Comparison((), 0)
-    columns = Columns(slots, candidates)
-    compared: list[SlotComparison] = []
-    for i, (slot, wanted) in enumerate(zip(slots, query, strict=True)):
-        if wanted is None:
-            continue
-        if slot.kind in BAG_KINDS:
-            contexts = _Contexts(slots, query, columns) if slot.kind in _MAIN_KINDS and context_slots(slots) else None
-            compared.append(_compare_bag_slot(slot, wanted, columns.bags(i), frequencies, contexts))
-        else:
-            compared.append(_compare_scalar_slot(slot, wanted, columns.values[i], frequencies))
-    hints = compare_hints(slots, query, columns, frequencies)
-    compared.append(SlotComparison("hint", (), hints, [None] * len(candidates)))
-    return Comparison(tuple(compared), len(candidates))
+    [comparison] = compare_all(slots, [query], [candidates], frequencies)
+    return comparison
+
+
+def compare_all(
+    slots: tuple[Slot, ...], queries: Sequence[Form], candidates: Sequence[Sequence[Form]], frequencies: TermFrequencies
+) -> list[Comparison]:
+    """`compare` of each query with its candidates, all at once: what a call costs is shared by all."""
+    if not any(candidates):
+        return [Comparison((), 0) for _ in queries]
+    columns = Columns(slots, queries, candidates)
+    compared: list[tuple[int, SlotComparison]] = []
+    for i, slot in enumerate(slots):
+        if any(query[i] is not None for query in queries):
+            compare_slot = _compare_bag_slot if slot.kind in BAG_KINDS else _compare_scalar_slot
+            compared.append((i, compare_slot(i, columns, frequencies)))
+    hints = SlotComparison("hint", (), compare_hints(columns, frequencies), [None] * len(columns))
+    return [
+        Comparison((*(slot.part(span) for i, slot in compared if query[i] is not None), hints.part(span)), len(span))
+        if span
+        else Comparison((), 0)
+        for query, span in zip(queries, columns.spans, strict=True)
+    ]
 
 
 def joined(one: Comparison, other: Comparison, order: Sequence[int]) -> Comparison:
@@ -115,78 +129,121 @@ def _picked(comparison: Comparison, order: Sequence[int]) -> Comparison:
     return Comparison(slots, len(order))
 
 
-class _Contexts(NamedTuple):
-    """What the other fields of the query and of the candidates say."""
-
-    slots: tuple[Slot, ...]
-    query: Form
-    columns: Columns
-
-    def of(self, owners: Sequence[int]) -> Context:
-        """The words for rows that belong to these candidates."""
-        words = self.columns.context_words()
-        own = context_words([self.query[i] for i in context_slots(self.slots)])
-        return Context(own, [words[c] for c in owners])
-
-
-def _compare_bag_slot(
-    slot: Slot,
-    wanted: list[str],
-    values: Sequence[list[Bag]],
-    frequencies: TermFrequencies,
-    contexts: _Contexts | None,
-) -> SlotComparison:
-    features = np.zeros((len(values), len(BAG_FEATURES)))
-    pairs: list[Pair | None] = [None] * len(values)
-    owners = [c for c, found in enumerate(values) for _ in found]
-    rows = [bag for found in values for bag in found]
-    context = contexts.of(owners) if contexts is not None and rows else None
-    for query in parse_bags(slot.kind, wanted) if rows else ():
-        if query.tokens:
-            compared = compare_bags(slot.kind, query, rows, frequencies, context)
-            _keep_best(features, pairs, compared, owners, query, rows)
-    return SlotComparison(slot.kind.value, slot.fields, features, pairs)
+def _compare_bag_slot(slot: int, columns: Columns, frequencies: TermFrequencies) -> SlotComparison:
+    kind, fields = columns.slots[slot].kind, columns.slots[slot].fields
+    features = np.zeros((len(columns), len(BAG_FEATURES)))
+    compared: list[Pair | None] = [None] * len(columns)
+    pairs, owners = _bag_pairs(slot, columns)
+    if owners:
+        looked = kind in _MAIN_KINDS and slots_elsewhere(columns.slots)
+        found = compare_bags(pairs, frequencies, _find_elsewhere(columns, pairs, owners) if looked else None)
+        best = _best_of_each(found, owners)
+        features[[owners[p] for p in best]] = found[best]
+        of = pairs.of.tolist()
+        for p in best:
+            compared[owners[p]] = pairs.queries[of[p]].tokens, pairs.rows[p].tokens
+    return SlotComparison(kind.value, fields, features, compared)
 
 
-def _keep_best(
-    features: Floats,
-    pairs: list[Pair | None],
-    found: Floats,
-    owners: Sequence[int],
-    query: Bag,
-    rows: Sequence[Bag],
-) -> None:
-    """Keeps each candidate's features where the row ranks above what was found for it before."""
-    rank = (found @ _RANKING).tolist()
-    kept = (features @ _RANKING).tolist()
+def _bag_pairs(slot: int, columns: Columns) -> tuple[BagPairs, list[int]]:
+    """Every value of each query with every value of its candidates, and each pair's row."""
+    kind = columns.slots[slot].kind
+    queries: list[Bag] = []
+    places: list[range] = []
+    for query in columns.queries:
+        bags = parse_bags(kind, query[slot])
+        places.append(range(len(queries), len(queries) + len(bags)))
+        queries += bags
+    pairs = [
+        (at, bag, row)
+        for row, (q, found) in enumerate(zip(columns.owners, columns.bags(slot), strict=True))
+        for at in places[q]
+        for bag in found
+    ]
+    of, rows, owners = zip(*pairs, strict=True) if pairs else ((), (), ())
+    words = Words([word for bag in (*queries, *rows) for word in bag.tokens])
+    return BagPairs(kind, queries, np.array(of, np.intp), rows, words), list(owners)
+
+
+def _find_elsewhere(columns: Columns, pairs: BagPairs, owners: Sequence[int]) -> FindElsewhere:
+    """Finds the words of each pair that stand in other fields of the two records."""
+    row_of_pair = np.array(owners, np.intp)
+    query_of_pair = np.array(columns.owners, np.intp)[row_of_pair]
+    elsewhere = Elsewhere(columns, pairs.words)
+
+    def found(alignment: Alignment) -> tuple[Mask, Mask]:
+        query, row = alignment.query, alignment.row
+        return (
+            elsewhere.in_row(row_of_pair[query.pair], query.word),
+            elsewhere.in_row(row_of_pair[row.pair], row.word) | elsewhere.in_query(query_of_pair[row.pair], row.word),
+        )
+
+    return found
+
+
+def _best_of_each(found: Floats, owners: Sequence[int]) -> list[int]:
+    """Of each row's pairs the one that ranks highest, the first of several."""
+    if len(set(owners)) == len(owners):
+        return list(range(len(owners)))
     best: dict[int, int] = {}
-    for r, c in enumerate(owners):
-        if pairs[c] is None or rank[r] > kept[c]:
-            best[c], kept[c] = r, rank[r]
-            pairs[c] = query.tokens, rows[r].tokens
-    features[list(best)] = found[list(best.values())]
+    rank = (found @ _RANKING).tolist()
+    for p, row in enumerate(owners):
+        if row not in best or rank[p] > rank[best[row]]:
+            best[row] = p
+    return list(best.values())
 
 
-def _compare_scalar_slot(
-    slot: Slot, wanted: list[str], values: Sequence[list[str] | None], frequencies: TermFrequencies
-) -> SlotComparison:
-    known: dict[str | tuple[str, ...], tuple[int, Pair]] = {}
-    levels = [_NOTHING] * len(values)
-    pairs: list[Pair | None] = [None] * len(values)
-    for c, found in enumerate(values):
+def _compare_scalar_slot(slot: int, columns: Columns, frequencies: TermFrequencies) -> SlotComparison:
+    of = columns.slots[slot]
+    levels = [_NOTHING] * len(columns)
+    pairs: list[Pair | None] = [None] * len(columns)
+    for query, span in zip(columns.queries, columns.spans, strict=True):
+        wanted = query[slot]
+        if wanted is not None:
+            _compare_values(of.kind, wanted, columns.values[slot], span, levels, pairs)
+    features = _LEVEL_ROWS[levels]
+    exact = int(Level.EXACT)
+    equal = [
+        (row, str(pair[0]))
+        for row, (level, pair) in enumerate(zip(levels, pairs, strict=True))
+        if level == exact and pair
+    ]
+    if equal:
+        shared = dict.fromkeys(value for _, value in equal)
+        bits = value_bits(of.kind.value, [_term(of, value) for value in shared], frequencies) / 10.0
+        said = dict(zip(shared, bits.tolist(), strict=True))
+        features[[row for row, _ in equal], _EXACT_BITS] = [said[value] for _, value in equal]
+    return SlotComparison(of.kind.value, of.fields, features, pairs)
+
+
+def _compare_values(
+    kind: Kind,
+    wanted: list[str],
+    values: Sequence[list[str] | None],
+    span: range,
+    levels: list[int],
+    pairs: list[Pair | None],
+) -> None:
+    """Fills in the levels of one query's rows, and what was compared; equal values are compared once."""
+    several: dict[tuple[str, ...], tuple[int, Pair]] = {}
+    alone: dict[str, tuple[int, Pair]] = {}
+    if len(wanted) == 1:
+        own = wanted[0]
+        distinct = list(dict.fromkeys([found[0] for found in values[span.start : span.stop] if found]))
+        reached = levels_against(kind, own, distinct)
+        alone = {value: (level, (own, value)) for value, level in zip(distinct, reached, strict=True)}
+    for row in span:
+        found = values[row]
         if found is None:
             continue
-        key = found[0] if len(found) == 1 else tuple(found)
-        if key not in known:
-            level, left, right = best_level(slot.kind, wanted, found)
-            known[key] = level, (left, right)
-        levels[c], pairs[c] = known[key]
-    features = _LEVEL_ROWS[levels]
-    equal = [c for c, level in enumerate(levels) if level == Level.EXACT]
-    if equal:
-        terms = [_term(slot, str(pair[0])) for pair in (pairs[c] for c in equal) if pair is not None]
-        features[equal, _EXACT_BITS] = value_bits(slot.kind.value, terms, frequencies) / 10.0
-    return SlotComparison(slot.kind.value, slot.fields, features, pairs)
+        if len(found) == 1 and alone:
+            levels[row], pairs[row] = alone[found[0]]
+            continue
+        key = tuple(found)
+        if key not in several:
+            level, left, right = best_level(kind, wanted, found)
+            several[key] = int(level), (left, right)
+        levels[row], pairs[row] = several[key]
 
 
 def _term(slot: Slot, value: str) -> str:

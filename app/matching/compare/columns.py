@@ -1,65 +1,51 @@
-"""The candidates' comparable forms turned on their side: one column a slot, names and texts parsed once."""
+"""The comparable forms turned on their side: one row for each candidate of each query, one column a slot."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
 
 from app.matching.compare.bags import Bag, parse_bag
 from app.matching.layout import Kind, Slot
 from app.matching.prepare import Form
-from app.matching.values import country_words
 
-_CONTEXT_KINDS = frozenset({Kind.CITY, Kind.REGION, Kind.COUNTRY, Kind.AFFILIATE})
 _JOINED_KINDS = frozenset({Kind.GIVEN, Kind.FAMILY, Kind.ADDRESS})
 """Several values of these are parts of one."""
 
 
 class Columns:
-    """`values[i][c]` is what candidate c has in slot i, or None."""
+    """`values[i][r]` is what the candidate of row r has in slot i, or None; the rows of query q are `spans[q]`.
 
-    def __init__(self, slots: tuple[Slot, ...], candidates: Sequence[Form]) -> None:
-        self.values: list[tuple[list[str] | None, ...]] = list(zip(*candidates, strict=True))
-        self._slots = slots
+    Names and texts are parsed once.
+    """
+
+    def __init__(self, slots: tuple[Slot, ...], queries: Sequence[Form], candidates: Sequence[Sequence[Form]]) -> None:
+        self.slots = slots
+        self.queries = queries
+        self.spans = [range(*span) for span in pairwise(np.cumsum([0, *map(len, candidates)]).tolist())]
+        self.owners = [q for q, found in enumerate(candidates) for _ in found]
+        """Of each row its query."""
+        self.values: list[tuple[list[str] | None, ...]] = list(
+            zip(*(form for found in candidates for form in found), strict=True)
+        )
         self._bags: dict[int, list[list[Bag]]] = {}
-        self._contexts: list[frozenset[str]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.owners)
 
     def bags(self, slot: int) -> list[list[Bag]]:
-        """The parsed values of every candidate in a slot of words."""
+        """The parsed values of every row in a slot of words."""
         if slot not in self._bags:
-            kind = self._slots[slot].kind
+            kind = self.slots[slot].kind
             self._bags[slot] = [parse_bags(kind, found) for found in self.values[slot]]
         return self._bags[slot]
 
-    def context_words(self) -> list[frozenset[str]]:
-        """Of every candidate: the words of its places and of other organisations."""
-        if self._contexts is None:
-            rows = zip(*(self.values[i] for i in context_slots(self._slots)), strict=True)
-            self._contexts = [context_words(row) for row in rows]
-        return self._contexts
-
-
-@lru_cache(maxsize=256)
-def context_slots(slots: tuple[Slot, ...]) -> tuple[int, ...]:
-    """Positions of the slots whose words may stand inside a name too: places, other organisations."""
-    return tuple(i for i, slot in enumerate(slots) if slot.kind in _CONTEXT_KINDS)
-
-
-def context_words(values: Sequence[Sequence[str] | None]) -> frozenset[str]:
-    """The words of some slots' values, and of the names of countries given by their codes."""
-    return frozenset().union(*[_words(value) for several in values if several for value in several])
-
-
-@lru_cache(maxsize=65_536)
-def _words(value: str) -> frozenset[str]:
-    text = value.partition("|")[0]
-    return frozenset(text.split()) | country_words(text)
-
 
 def parse_bags(kind: Kind, values: Sequence[str] | None) -> list[Bag]:
-    """What a record has in a slot of words: each value, or all as one where they are parts of one."""
+    """What a record has in a slot of words: each value, or all as one where they are parts of one; none without a word."""
     if not values:
         return []
-    if kind in _JOINED_KINDS:
-        return [parse_bag(" ".join(values))]
-    return [parse_bag(value) for value in values]
+    parts = [" ".join(values)] if kind in _JOINED_KINDS else values
+    return [bag for bag in map(parse_bag, parts) if bag.tokens]

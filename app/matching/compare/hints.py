@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 
-from app.matching.compare.bags import Bag, parse_bag
-from app.matching.compare.columns import Columns
+from app.matching.compare.bags import Bag
+from app.matching.compare.columns import Columns, parse_bags
 from app.matching.frequencies import TermFrequencies
-from app.matching.layout import Kind, Slot
+from app.matching.layout import Kind
 from app.matching.prepare import Form, host_words
 from app.matching.rarity import value_bits
 from app.matching.values import country_in_text
@@ -32,38 +33,73 @@ Values = list[str] | None
 _LEAST_LABEL_CHARS = 3
 
 
-def compare_hints(slots: tuple[Slot, ...], query: Form, columns: Columns, frequencies: TermFrequencies) -> Floats:
-    """Shape (candidates, len(HINT_FEATURES)); zero wherever the slots themselves were compared and agree."""
-    features = np.zeros((len(columns.values[0]), len(HINT_FEATURES)))
-    at = {slot.kind: i for i, slot in reversed(list(enumerate(slots)))}
+def compare_hints(columns: Columns, frequencies: TermFrequencies) -> Floats:
+    """Shape (rows, len(HINT_FEATURES)); zero wherever the slots themselves were compared and agree."""
+    features = np.zeros((len(columns), len(HINT_FEATURES)))
+    at = {slot.kind: i for i, slot in reversed(list(enumerate(columns.slots)))}
     name = next((at[kind] for kind in (Kind.ORG, Kind.TITLE) if kind in at), None)
     if name is None:
         return features
-    if Kind.HOST in at:
-        _host_hints(features, query, columns, name, at[Kind.HOST])
-    if query[name] is None:
-        return features
-    text = " ".join(value.partition("|")[0] for value in query[name] or ())
-    if Kind.CITY in at and query[at[Kind.CITY]] is None:
-        _city_hints(features, text, columns.values[at[Kind.CITY]], columns.values[name], frequencies)
-    if Kind.COUNTRY in at and query[at[Kind.COUNTRY]] is None:
-        _country_hints(features, text, columns.values[at[Kind.COUNTRY]])
+    for query, span in zip(columns.queries, columns.spans, strict=True):
+        if Kind.HOST in at:
+            _host_hints(features, query, columns, span, name, at[Kind.HOST])
+        if query[name] is None:
+            continue
+        text = " ".join(value.partition("|")[0] for value in query[name] or ())
+        if Kind.CITY in at and query[at[Kind.CITY]] is None:
+            _city_hints(features, text, columns.values[at[Kind.CITY]], columns.values[name], span, frequencies)
+        if Kind.COUNTRY in at and query[at[Kind.COUNTRY]] is None:
+            _country_hints(features, text, columns.values[at[Kind.COUNTRY]], span)
     return features
 
 
-def _host_hints(features: Floats, query: Form, columns: Columns, name: int, host: int) -> None:
-    domains = _domains(query[host])
-    owned = columns.values[host]
-    words = _words(query[host])
-    bags = columns.bags(name)
-    names = [parse_bag(value) for value in query[name] or ()]
-    for c, own in enumerate(owned):
-        if own and any(value.partition("|")[0] in domains for value in own):
+def _host_hints(features: Floats, query: Form, columns: Columns, span: range, name: int, host: int) -> None:
+    owned, bags = columns.values[host], columns.bags(name)
+    same = tuple(f"{value.partition('|')[0]}|" for value in query[host] or ())
+    asked = _Hosts([host_words(value) for value in query[host] or ()])
+    named = _Names(parse_bags(columns.slots[name].kind, query[name]))
+    for row in span:
+        own = owned[row]
+        if own and same and any(map(str.startswith, own, repeat(same))):
             continue
-        if words:
-            _note(features, c, 0, _spelled(words, bags[c]))
-        if names and own:
-            _note(features, c, 2, _spelled(_words(own), names))
+        if asked.hosts:
+            names = [bag for bag in bags[row] if asked.may_spell(bag)]
+            if names:
+                _note(features, row, 0, _spelled(asked.hosts, names))
+        if own and named.bags:
+            hosts = [host_words(value) for value in own if named.may_be(value)]
+            if hosts:
+                _note(features, row, 2, _spelled(hosts, named.bags))
+
+
+class _Hosts:
+    """The query's hosts, with what tells most names apart from them at once."""
+
+    def __init__(self, hosts: list[tuple[str, ...]]) -> None:
+        self.hosts = hosts
+        self._labels = {host[0] for host in hosts}
+        self._heads = tuple({label[:_LEAST_LABEL_CHARS] for label in self._labels})
+        self._several = any(len(host) > 1 for host in hosts)
+
+    def may_spell(self, name: Bag) -> bool:
+        """Whether a name begins as one of the hosts does, or holds it as a word or acronym; a host of several words may."""
+        if self._several or name.joined.startswith(self._heads) or not self._labels.isdisjoint(name.tokens):
+            return True
+        return any(label in name.acronyms for label in self._labels)
+
+
+class _Names:
+    """The query's names, with what tells most hosts apart from them at once."""
+
+    def __init__(self, bags: list[Bag]) -> None:
+        self.bags = bags
+        self._heads = {bag.joined[:_LEAST_LABEL_CHARS] for bag in bags}
+        self._words = {word for bag in bags for word in (*bag.tokens, *bag.acronyms.split())}
+
+    def may_be(self, host: str) -> bool:
+        """Whether a host's form begins as one of the names does, is one of their words, or has several words itself."""
+        _, label, rest = host.split("|", 2)
+        return bool(rest) or label[:_LEAST_LABEL_CHARS] in self._heads or label in self._words
 
 
 def _note(features: Floats, candidate: int, first: int, spelled: bool | None) -> None:
@@ -71,42 +107,43 @@ def _note(features: Floats, candidate: int, first: int, spelled: bool | None) ->
         features[candidate, first if spelled else first + 1] = 1.0
 
 
-def _domains(hosts: Sequence[str] | None) -> frozenset[str]:
-    return frozenset(value.partition("|")[0] for value in hosts or ())
-
-
-def _words(hosts: Sequence[str] | None) -> list[tuple[str, ...]]:
-    return [host_words(value) for value in hosts or ()]
-
-
 def _spelled(hosts: Sequence[tuple[str, ...]], names: Sequence[Bag]) -> bool | None:
     """True where a host spells a name or its acronym, False where a part of it does or one begins the other, else None."""
     begins = None
     for label, *parts in hosts:
-        for tokens, joined, _, acronyms in names:
+        for name in names:
             if len(label) >= _LEAST_LABEL_CHARS:
-                if label == joined or label in acronyms or label in tokens[:1]:
+                if label == name.joined or label == name.tokens[0] or name.is_called(label):
                     return True
-                if (
-                    joined.startswith(label)
-                    or (len(joined) > 3 and label.startswith(joined))
-                    or (len(label) > 3 and label in tokens)
-                ):
+                if _begins(label, name):
                     begins = False
             if parts:
-                if len(tokens) > 1 and {label, *parts}.issuperset(tokens):
+                if len(name.tokens) > 1 and {label, *parts}.issuperset(name.tokens):
                     return True
-                if joined in parts or not acronyms.isdisjoint(parts):
+                if name.joined in parts or any(name.is_called(part) for part in parts):
                     begins = False
     return begins
 
 
+def _begins(label: str, name: Bag) -> bool:
+    """Whether a label and a name begin alike, or the label is one of its longer words."""
+    if name.joined.startswith(label) or (len(name.joined) > 3 and label.startswith(name.joined)):
+        return True
+    return len(label) > 3 and label in name.tokens
+
+
 def _city_hints(
-    features: Floats, text: str, cities: Sequence[Values], names: Sequence[Values], frequencies: TermFrequencies
+    features: Floats,
+    text: str,
+    cities: Sequence[Values],
+    names: Sequence[Values],
+    span: range,
+    frequencies: TermFrequencies,
 ) -> None:
     padded = f" {text} "
     long = text.count(" ") + 1 >= _LONG_NAME_TOKENS
-    for c, found in enumerate(cities):
+    for c in span:
+        found = cities[c]
         if not found:
             continue
         within = [value for value in found if f" {value} " in padded]
@@ -118,8 +155,9 @@ def _city_hints(
             features[c, 5] = 1.0
 
 
-def _country_hints(features: Floats, text: str, countries: Sequence[Values]) -> None:
+def _country_hints(features: Floats, text: str, countries: Sequence[Values], span: range) -> None:
     named = country_in_text(text.split())
-    for c, owned in enumerate(countries if named else ()):
+    for c in span if named else ():
+        owned = countries[c]
         if owned:
             features[c, 6 if named in owned else 7] = 1.0

@@ -26,17 +26,25 @@ _LEAST_PHONE_DIGITS = 7
 def _spelling(left: str, right: str, close: float = _CLOSE) -> Level:
     if left == right:
         return Level.EXACT
-    return Level.CLOSE if OSA.normalized_similarity(left, right) >= close else Level.DIFFERENT
+    return Level.CLOSE if _alike(left, right, close) else Level.DIFFERENT
+
+
+def _alike(left: str, right: str, close: float) -> bool:
+    # The cutoff lets the alignment stop early; rapidfuzz rounds it, so what lies on the bound must lie above the cutoff.
+    return OSA.normalized_similarity(left, right, score_cutoff=close - 1e-6) >= close
 
 
 def _host(left: str, right: str) -> Level:
-    (domain, label, *_), (other, other_label, *_) = left.split("|"), right.split("|")
+    if left == right:
+        return Level.EXACT
+    domain, label, _ = left.split("|", 2)
+    other, other_label, _ = right.split("|", 2)
     if domain == other:
         return Level.EXACT
     if label == other_label:
         return Level.CLOSE
-    short, long = sorted((label, other_label), key=len)
-    if len(short) >= 4 and (long.startswith(short) or OSA.normalized_similarity(short, long) >= _CLOSE):
+    short, long = (label, other_label) if len(label) <= len(other_label) else (other_label, label)
+    if len(short) >= 4 and (long.startswith(short) or _alike(short, long, _CLOSE)):
         return Level.NEAR
     return Level.DIFFERENT
 
@@ -71,7 +79,7 @@ def _postal(left: str, right: str) -> Level:
 
 def _city(left: str, right: str) -> Level:
     level = _spelling(left, right)
-    if level is not Level.DIFFERENT:
+    if level is not Level.DIFFERENT or not (" " in left or " " in right):
         return level
     words, others = set(left.split()), set(right.split())
     if words <= others or others <= words:
@@ -126,6 +134,12 @@ COMPARATORS: dict[Kind, Callable[[str, str], Level]] = {
     Kind.DATE: _date,
     Kind.NUMBER: _number,
 }
+
+
+def levels_against(kind: Kind, query: str, candidates: Sequence[str]) -> list[int]:
+    """The level that each of some values reaches against one."""
+    compare = COMPARATORS[kind]
+    return [int(compare(query, candidate)) for candidate in candidates]
 
 
 def best_level(kind: Kind, query: Sequence[str], candidate: Sequence[str]) -> tuple[Level, str, str]:

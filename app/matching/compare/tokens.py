@@ -9,9 +9,10 @@ import numpy.typing as npt
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from app.matching.compare.words import Integers, Words
 from app.matching.people import nicknames
 
-Similarities = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 
 ALIKE = 0.72
 """Least similarity of two words that count as one: one edit in four letters passes, one in three does not."""
@@ -22,33 +23,67 @@ _NICKNAME_SIMILARITY = 0.9
 _SKELETON_SIMILARITY = 0.78
 _VOWELS = frozenset("aeiou")
 _LEAST_PREFIX_CHARS = 3
+_MOST_EDITS = 1.0 - ALIKE + 1e-9
+"""Of two words that count as one, to a letter of the longer."""
 
 
-def word_similarities(left: Sequence[str], right: Sequence[str], *, persons: bool) -> Similarities:
-    """Similarity in [0, 1] of every pair, 0 below ALIKE; shape (len(left), len(right)).
+def word_similarities(left: Sequence[str], right: Sequence[str], *, persons: bool) -> Floats:
+    """`pair_similarities` of every pair; shape (len(left), len(right)), both at least 1."""
+    words = Words([*left, *right])
+    rows, columns = words.places(left), words.places(right)
+    pairs = pair_similarities(words, np.repeat(rows, len(right)), np.tile(columns, len(left)), persons=persons)
+    return pairs.reshape(len(left), len(right))
+
+
+def pair_similarities(words: Words, left: Integers, right: Integers, *, persons: bool) -> Floats:
+    """Similarity in [0, 1] of each pair of words, given by their places, 0 below ALIKE; shape (len(left),).
 
     Spelling is optimal string alignment; a word that begins the other is its abbreviation. Between persons' names
     a nickname stands for its formal name and an initial for a name.
     """
-    table: Similarities = process.cdist(
-        left, right, scorer=OSA.normalized_similarity, score_cutoff=ALIKE, dtype=np.float32
-    )
-    initials = [word[0] for word in right]
-    for row, word in zip(table, left, strict=True):
-        first, last = word[0], word[-1]
-        for j, initial in enumerate(initials):
-            if initial != first:
-                continue
-            other = right[j]
-            if other[-1] == last or other.startswith(word) or word.startswith(other):
-                row[j] = max(row[j], _shortened(word, other, persons))
-        if persons:
-            _add_nicknames(row, word, right)
-    return table
+    similar = np.zeros(len(left))
+    same = left == right
+    similar[same] = 1.0
+    other = (~same).nonzero()[0]
+    left, right = left[other], right[other]
+    found = np.zeros(len(other))
+    shorter = words.length[left] < words.length[right]
+    short, long = np.where(shorter, left, right), np.where(shorter, right, left)
+    lacking = np.bitwise_count(words.letters[short] & ~words.letters[long])
+    _add_spelling(found, words, short, long, lacking)
+    _add_shortened(found, words, short, long, lacking, persons)
+    if persons:
+        _add_nicknames(found, words, left, right)
+    similar[other] = found
+    return similar
 
 
-def _shortened(left: str, right: str, persons: bool) -> float:
-    short, long = (left, right) if len(left) <= len(right) else (right, left)
+def _add_spelling(found: Floats, words: Words, short: Integers, long: Integers, lacking: npt.NDArray[np.uint8]) -> None:
+    """Aligns the pairs that may be alike: every letter that one lacks, and every letter more, costs an edit."""
+    more = np.bitwise_count(words.letters[long] & ~words.letters[short])
+    least = np.maximum(np.maximum(lacking, more), words.length[long] - words.length[short])
+    at = (least <= _MOST_EDITS * words.length[long]).nonzero()[0]
+    if len(at):
+        text = words.text
+        found[at] = process.cpdist(
+            [text[word] for word in short[at].tolist()],
+            [text[word] for word in long[at].tolist()],
+            scorer=OSA.normalized_similarity,
+            score_cutoff=ALIKE,
+            dtype=np.float64,
+        )
+
+
+def _add_shortened(
+    found: Floats, words: Words, short: Integers, long: Integers, lacking: npt.NDArray[np.uint8], persons: bool
+) -> None:
+    may = (words.first[short] == words.first[long]) & (lacking == 0) & (words.length[short] < words.length[long])
+    at = may.nonzero()[0]
+    for pair, one, other in zip(at.tolist(), short[at].tolist(), long[at].tolist(), strict=True):
+        found[pair] = max(found[pair], _shortened(words.text[one], words.text[other], persons))
+
+
+def _shortened(short: str, long: str, persons: bool) -> float:
     if not long.startswith(short):
         return _SKELETON_SIMILARITY if _is_skeleton(short, long) else 0.0
     if short.isdigit():
@@ -72,10 +107,9 @@ def _is_skeleton(short: str, long: str) -> bool:
     return all(letter in rest for letter in short[same:])
 
 
-def _add_nicknames(row: Similarities, word: str, right: Sequence[str]) -> None:
-    formal = nicknames().get(word)
-    if formal is None:
-        return
-    for j, other in enumerate(right):
-        if row[j] < _NICKNAME_SIMILARITY and not formal.isdisjoint(nicknames().get(other, frozenset())):
-            row[j] = _NICKNAME_SIMILARITY
+def _add_nicknames(found: Floats, words: Words, left: Integers, right: Integers) -> None:
+    formal = [nicknames().get(word, frozenset()) for word in words.text]
+    called = np.fromiter(map(bool, formal), np.bool_, len(formal))
+    for pair in (called[left] & called[right] & (found < _NICKNAME_SIMILARITY)).nonzero()[0].tolist():
+        if not formal[left[pair]].isdisjoint(formal[right[pair]]):
+            found[pair] = _NICKNAME_SIMILARITY

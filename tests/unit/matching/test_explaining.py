@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.matching.explanation import explain, unseen
 from app.matching.flip import Situation, least_change
 from app.matching.profile import Profile
-from app.matching.rerank import Query, Reranked, prepare_query, rerank
+from app.matching.rerank import Query, Reranked, Retrieval, prepare_query, rerank
 from app.matching.standing import StandingDecision, Verdict
 from app.profiles import find_profile
 from tests.unit.matching.test_sums import (
@@ -39,7 +39,9 @@ def situation(record: Record, chosen: list[int], profile: Profile = BALANCED, at
 def of(query: Query, chosen: list[int], profile: Profile = BALANCED, at: int = 0) -> Situation:
     forms = [PREPARED[i].form for i in chosen]
     ordinals = list(range(len(chosen)))
-    found = rerank(SLOTS, query, lambda wanted: [forms[i] for i in wanted], ordinals, FREQUENCIES, profile)
+    [found] = rerank(
+        SLOTS, [Retrieval(query, ordinals)], lambda wanted: [forms[i] for i in wanted], FREQUENCIES, profile
+    )
     loaded = [orjson.loads(form) for form in forms]
     return Situation(SLOTS, query, loaded, found, FREQUENCIES, profile, profile.match_threshold, at)
 

@@ -16,7 +16,7 @@ from app.matching.frequencies import TermFrequencies, count_hashes, hash_terms, 
 from app.matching.layout import slots_of
 from app.matching.prepare import RecordPreparer
 from app.matching.profile import Profile
-from app.matching.rerank import FormReader, Reranked, prepare_query, reasons_of, rerank
+from app.matching.rerank import FormReader, Reranked, Retrieval, prepare_query, reasons_of, rerank
 from app.matching.roles import infer_roles
 from app.matching.schema import FieldSpec, MatchSchema
 from app.matching.score import BITS
@@ -62,7 +62,8 @@ DECISIONS = st.dictionaries(st.integers(0, 3), st.sampled_from(Verdict), max_siz
 def ranked(record: Record, chosen: list[int], profile: Profile, decided: dict[int, Verdict]) -> Reranked:
     standing = {at: StandingDecision(f"std_{at}", verdict, str(at), "key_1") for at, verdict in decided.items()}
     query = replace(prepare_query(record, SLOTS, profile, FREQUENCIES, {}), standing=standing)
-    return rerank(SLOTS, query, reader(chosen), list(range(len(chosen))), FREQUENCIES, profile)
+    [found] = rerank(SLOTS, [Retrieval(query, list(range(len(chosen))))], reader(chosen), FREQUENCIES, profile)
+    return found
 
 
 def reader(chosen: list[int]) -> FormReader:
@@ -134,13 +135,26 @@ def test_what_an_earlier_retrieval_compared_counts_as_if_compared_again(
 ) -> None:
     query = prepare_query(record, SLOTS, profile, FREQUENCIES, {})
     read = reader(list(range(len(MASTERS))))
-    earlier = rerank(SLOTS, query, read, first, FREQUENCIES, profile)
-    found = rerank(SLOTS, query, read, chosen, FREQUENCIES, profile, earlier)
-    anew = rerank(SLOTS, query, read, chosen, FREQUENCIES, profile)
+    earlier, anew = rerank(SLOTS, [Retrieval(query, first), Retrieval(query, chosen)], read, FREQUENCIES, profile)
+    [found] = rerank(SLOTS, [Retrieval(query, chosen, earlier)], read, FREQUENCIES, profile)
     assert found.scores.score == pytest.approx(anew.scores.score, abs=1e-9)
     for one, other in zip(found.comparison.slots, anew.comparison.slots, strict=True):
         assert one.pairs == other.pairs
         assert one.features == pytest.approx(other.features, abs=1e-9)
+
+
+@given(st.lists(st.tuples(edited(), CANDIDATES), min_size=2, max_size=6), PROFILE)
+def test_a_record_scores_the_same_alone_and_among_others(
+    asked: list[tuple[Record, list[int]]], profile: Profile
+) -> None:
+    retrievals = [Retrieval(prepare_query(record, SLOTS, profile, FREQUENCIES, {}), chosen) for record, chosen in asked]
+    read = reader(list(range(len(MASTERS))))
+    for one, together in zip(retrievals, rerank(SLOTS, retrievals, read, FREQUENCIES, profile), strict=True):
+        [alone] = rerank(SLOTS, [one], read, FREQUENCIES, profile)
+        assert alone.order == together.order
+        assert alone.scores.score.tolist() == together.scores.score.tolist()
+        for mine, other in zip(alone.comparison.slots, together.comparison.slots, strict=True):
+            assert mine.pairs == other.pairs
 
 
 def test_an_adaptation_that_changes_nothing_changes_no_score() -> None:
