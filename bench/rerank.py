@@ -20,7 +20,8 @@ from app.matching.compare import compare
 from app.matching.score import score
 from app.ports import Retrieved
 from app.sample import LEAD_FIELDS, leads, organisations
-from app.services.match_answers import answer_of, ranked_all
+from app.services.match_answers import answer_of
+from app.services.match_ranking import Pool, ranked_all
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
 from bench.deployment import loaded
 
@@ -65,7 +66,7 @@ def _stages(
     compared = [
         compare(slots, one.query.form, some, bundle.frequencies) for one, some in zip(asked, parsed, strict=True)
     ]
-    pools = [(one, candidates, None) for one, candidates in zip(asked, found, strict=True)]
+    pools = [Pool(one, candidates) for one, candidates in zip(asked, found, strict=True)]
     ranked = ranked_all(call, pools)
     at = range(len(asked))
     stages: dict[str, Callable[[int], object]] = {

@@ -21,7 +21,7 @@ from app.services.jobs import Job, JobService
 from app.services.labels import Label, LabelService
 from app.services.learned import Learned
 from app.services.match import MatchService
-from app.services.match_answers import Ranked
+from app.services.match_ranking import Ranked
 from app.services.match_records import MatchCall, MatchOptions, read_record
 
 _LEAST_LABELS = 20

@@ -16,7 +16,8 @@ from app.matching.rerank import Query, Reranked
 from app.observability.metrics import MATCH_CANDIDATES, MATCHES
 from app.observability.stages import stage
 from app.ports import CandidateIndex, Retrieved
-from app.services.match_answers import Ranked, answer_of, candidates_left, flip_of, match_of, ranked_all
+from app.services.match_answers import answer_of, flip_of, match_of
+from app.services.match_ranking import Pool, Ranked, candidates_left, ranked_all, ranked_in_turn
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
 from app.services.match_targets import MatchTarget, MatchTargets
 
@@ -97,8 +98,8 @@ class MatchService:
         left = [at for at in range(len(asked)) if at not in ranked]
         found = await self._retrieve(call, [asked[at].query for at in left])
         with stage("rerank"):
-            pools = [(asked[at], candidates, tried.get(at)) for at, candidates in zip(left, found, strict=True)]
-            ranked.update(zip(left, ranked_all(call, pools), strict=True))
+            pools = [Pool(asked[at], candidates, tried.get(at)) for at, candidates in zip(left, found, strict=True)]
+            ranked.update(zip(left, ranked_in_turn(call, pools), strict=True))
         return [ranked[at] for at in range(len(asked))]
 
     async def _settled(self, call: MatchCall, asked: Sequence[Asked]) -> tuple[dict[int, Ranked], dict[int, Reranked]]:
@@ -121,7 +122,7 @@ class MatchService:
                 for at, candidates in zip(tried, found, strict=True)
                 if may_settle([one.retrieval_score for one in candidates], policy)
             }
-            ranked = ranked_all(call, [(asked[at], candidates, None) for at, candidates in worth.items()])
+            ranked = ranked_all(call, [Pool(asked[at], candidates) for at, candidates in worth.items()])
             for at, one in zip(worth, ranked, strict=True):
                 scores, best = one.reranked.scores, one.reranked.order[0]
                 if is_settled(scores, best, policy, call.profile.model, call.threshold):
@@ -189,7 +190,7 @@ class MatchService:
         at = next((c for c, found in enumerate(candidates) if found.ordinal == ordinal), None)
         pool = candidates if at is not None else [*candidates, Retrieved(ordinal, 0.0)]
         position = at if at is not None else len(candidates)
-        [ranked] = ranked_all(call, [(asked, pool, None)])
+        [ranked] = ranked_all(call, [Pool(asked, pool)])
         match = match_of(call, ranked, position, orjson.loads(target.bundle.records.read(ordinal)))
         if at is None:
             match["explanation"]["retrieval"] |= {"channels": [], "rank": None, "score": None}

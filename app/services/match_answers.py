@@ -2,68 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from app.matching.explanation import explain, unseen
+from app.matching.explanation import explain
 from app.matching.flip import Situation, least_change
-from app.matching.rerank import Query, Reranked, Retrieval, reasons_of, rerank
-from app.matching.standing import Verdict
-from app.ports import Retrieved
-from app.services.match_records import Asked, MatchCall
-
-_SCORE_DECIMALS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A record with its candidates, compared and scored; positions are those of `candidates`."""
-
-    asked: Asked
-    candidates: list[Retrieved]
-    reranked: Reranked
-    unseen: dict[str, Any] | None = None
-    """Of an explanation: what a record that is not among the candidates could still score."""
-
-    def score(self, position: int) -> float:
-        return round(float(self.reranked.scores.score[position]), _SCORE_DECIMALS)
-
-
-def candidates_left(query: Query, found: list[Retrieved], most: int) -> list[Retrieved]:
-    """What standing decisions leave of the retrieved: a "never" makes room for the next, an "always" comes on top of `most`."""
-    decided = query.standing
-    never = {ordinal for ordinal, one in decided.items() if one.verdict is Verdict.NEVER}
-    left = [one for one in found if one.ordinal not in never][:most]
-    missed = decided.keys() - never - {one.ordinal for one in left}
-    return [*left, *(Retrieved(ordinal, 0.0) for ordinal in missed)]
-
-
-Pool = tuple[Asked, list[Retrieved], Reranked | None]
-"""A record, its candidates, and what was compared for it before."""
-
-
-def ranked_all(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
-    """Compares and scores the candidates of all records together."""
-    bundle = call.target.bundle
-    retrievals = [
-        Retrieval(asked.query, [found.ordinal for found in candidates], earlier) for asked, candidates, earlier in pools
-    ]
-    reranked = rerank(call.slots, retrievals, bundle.forms.read_many, bundle.frequencies, call.profile)
-    return [
-        Ranked(asked, candidates, one, _unseen(call, asked, candidates, one))
-        for (asked, candidates, _), one in zip(pools, reranked, strict=True)
-    ]
-
-
-def _unseen(call: MatchCall, asked: Asked, candidates: list[Retrieved], reranked: Reranked) -> dict[str, Any] | None:
-    if not (call.options.return_explanations and candidates):
-        return None
-    retrieved = [found.retrieval_score for found in candidates if found.retrieval_score > 0]
-    profile, frequencies = call.profile, call.target.bundle.frequencies
-    return unseen(call.slots, asked.query, reranked, profile, frequencies, retrieved, call.threshold)
+from app.matching.rerank import reasons_of
+from app.services.match_ranking import Ranked
+from app.services.match_records import MatchCall
 
 
 def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:

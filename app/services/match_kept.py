@@ -8,7 +8,8 @@ import numpy as np
 import orjson
 
 from app.matching.delta import KeptAnswer, least_weight
-from app.services.match_answers import Ranked, answer_of
+from app.services.match_answers import answer_of
+from app.services.match_ranking import Ranked
 from app.services.match_records import MatchCall
 
 KEPT = "kept"

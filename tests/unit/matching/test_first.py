@@ -12,7 +12,14 @@ from app.matching.plan import PlannedTerm, RetrievalPlan
 from app.matching.score import ScoreModel, Scores, combine
 
 POLICY = FirstPolicy(
-    candidates=3, tokens=2, least_slots=2, least_score=0.99, rival=0.88, most_change=0.005, tail_share=0.5
+    candidates=3,
+    tokens=2,
+    least_slots=2,
+    least_score=0.99,
+    rival=0.88,
+    most_change=0.005,
+    tail_share=0.5,
+    rest_share=0.4,
 )
 MODEL = ScoreModel("m", prior=0.0, prior_per_doubling=0.0, competition=1.0, weights={})
 HOST = (PlannedTerm("identifier", "ids", "host:acme.com"),)

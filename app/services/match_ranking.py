@@ -1,0 +1,95 @@
+"""Compares and scores what was retrieved for records, the best-retrieved first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.matching.explanation import unseen
+from app.matching.first import worth_comparing
+from app.matching.rerank import Query, Reranked, Retrieval, rerank
+from app.matching.standing import Verdict
+from app.ports import Retrieved
+from app.services.match_records import Asked, MatchCall
+
+_SCORE_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A record with its candidates, compared and scored; positions are those of `candidates`."""
+
+    asked: Asked
+    candidates: list[Retrieved]
+    reranked: Reranked
+    unseen: dict[str, Any] | None = None
+    """Of an explanation: what a record that is not among the candidates could still score."""
+
+    def score(self, position: int) -> float:
+        return round(float(self.reranked.scores.score[position]), _SCORE_DECIMALS)
+
+
+def candidates_left(query: Query, found: list[Retrieved], most: int) -> list[Retrieved]:
+    """What standing decisions leave of the retrieved: a "never" makes room for the next, an "always" comes on top of `most`."""
+    decided = query.standing
+    never = {ordinal for ordinal, one in decided.items() if one.verdict is Verdict.NEVER}
+    left = [one for one in found if one.ordinal not in never][:most]
+    missed = decided.keys() - never - {one.ordinal for one in left}
+    return [*left, *(Retrieved(ordinal, 0.0) for ordinal in missed)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A record, its candidates, and what was compared for it before."""
+
+    asked: Asked
+    candidates: list[Retrieved]
+    earlier: Reranked | None = None
+
+    def first(self, most: int) -> Pool:
+        """The same record with the best-retrieved of its candidates."""
+        return replace(self, candidates=self.candidates[:most])
+
+
+def ranked_in_turn(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
+    """Compares and scores the best-retrieved candidates of all records, then what else they leave worth comparing."""
+    policy = call.profile.first
+    if policy is None or call.threshold <= 1.0 - policy.least_score:
+        return ranked_all(call, pools)
+    long = [
+        at for at, one in enumerate(pools) if len(one.candidates) > policy.candidates and not one.asked.query.standing
+    ]
+    heads = ranked_all(call, [pools[at].first(policy.candidates) for at in long])
+    left = dict(enumerate(pools))
+    done: dict[int, Ranked] = {}
+    for at, head in zip(long, heads, strict=True):
+        scores, found = head.reranked.scores, [one.retrieval_score for one in pools[at].candidates]
+        best = head.reranked.order[0]
+        worth = worth_comparing(scores, best, found, policy, call.profile.model, call.threshold)
+        if worth == policy.candidates:
+            done[at] = head
+            del left[at]
+        else:
+            left[at] = replace(pools[at].first(worth), earlier=head.reranked)
+    done.update(zip(left, ranked_all(call, list(left.values())), strict=True))
+    return [done[at] for at in range(len(pools))]
+
+
+def ranked_all(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
+    """Compares and scores the candidates of all records together."""
+    bundle = call.target.bundle
+    retrievals = [Retrieval(one.asked.query, [found.ordinal for found in one.candidates], one.earlier) for one in pools]
+    reranked = rerank(call.slots, retrievals, bundle.forms.read_many, bundle.frequencies, call.profile)
+    return [
+        Ranked(pool.asked, pool.candidates, one, _unseen(call, pool, one))
+        for pool, one in zip(pools, reranked, strict=True)
+    ]
+
+
+def _unseen(call: MatchCall, pool: Pool, reranked: Reranked) -> dict[str, Any] | None:
+    if not (call.options.return_explanations and pool.candidates):
+        return None
+    retrieved = [found.retrieval_score for found in pool.candidates if found.retrieval_score > 0]
+    profile, frequencies = call.profile, call.target.bundle.frequencies
+    return unseen(call.slots, pool.asked.query, reranked, profile, frequencies, retrieved, call.threshold)
