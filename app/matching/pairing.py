@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from app.matching.layout import Kind, Slot
@@ -49,17 +50,14 @@ def pair_fields(
     record: Mapping[str, Any], slots: tuple[Slot, ...], field_map: Mapping[str, str] | None = None
 ) -> Pairing:
     """Pairs by `field_map`, then by name, then by role; a field that none of them places is unused."""
-    by_field = {
-        name: [i for i, slot in enumerate(slots) if name in slot.fields] for slot in slots for name in slot.fields
-    }
-    by_folded = {fold(name).replace(" ", ""): found for name, found in by_field.items()}
+    by_field, by_folded = _slots_by_field(slots)
     mapped = field_map or {}
     paired: dict[str, tuple[int, ...]] = {}
     rest: list[str] = []
     for name in record:
-        target = by_field.get(mapped[name]) if name in mapped else by_folded.get(fold(name).replace(" ", ""))
+        target = by_field.get(mapped[name]) if name in mapped else by_folded.get(_folded(name))
         if target:
-            paired[name] = tuple(target)
+            paired[name] = target
         elif name not in mapped:
             rest.append(name)
     taken = {i for found in paired.values() for i in found}
@@ -68,6 +66,20 @@ def pair_fields(
         if found:
             paired[name] = found
     return Pairing(paired, tuple(name for name in record if name not in paired))
+
+
+@lru_cache(maxsize=256)
+def _slots_by_field(slots: tuple[Slot, ...]) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """The positions of each field's slots, by its name and by its folded name."""
+    by_field = {
+        name: tuple(i for i, slot in enumerate(slots) if name in slot.fields) for slot in slots for name in slot.fields
+    }
+    return by_field, {_folded(name): found for name, found in by_field.items()}
+
+
+@lru_cache(maxsize=4_096)
+def _folded(name: str) -> str:
+    return fold(name).replace(" ", "")
 
 
 def _by_role(name: str, value: Any, slots: tuple[Slot, ...], taken: set[int]) -> tuple[int, ...]:

@@ -66,6 +66,7 @@ _WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"}
 _SHORT_TOKEN_CHARS = 6
 _MAX_FORMAL_NAMES = 4
 _FEW_NAMES = 20
+"""A word that no more names hold may be a misspelling, in a small master; decision 14."""
 _FEW_POSTINGS = 8
 """A term of so few records must bring them among the candidates, whatever else matches: its boost is raised."""
 
@@ -112,7 +113,7 @@ def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[s
     short = [token for token in dict.fromkeys(tokens) if 1 < len(token) <= _MAX_ACRONYM_CHARS]
     if len(tokens) <= _SHORT_NAME_TOKENS:
         return short
-    found = frequencies.lookup([f"name:{token}" for token in short]).tolist()
+    found = frequencies.counts_of([f"name:{token}" for token in short])
     few = max(frequencies.rows // 500, 2)
     return [token for token, names in zip(short, found, strict=True) if len(token) > 2 and names <= few]
 
@@ -137,9 +138,9 @@ def _token_clauses(
     tokens: Sequence[str], people: frozenset[str], frequencies: TermFrequencies, budget: _Budget, most: int
 ) -> list[tuple[PlannedTerm, ...]]:
     """One clause a token, with its sound as an alternative where the token itself is rare."""
-    found = frequencies.lookup([f"name:{token}" for token in tokens])
+    found = frequencies.counts_of([f"name:{token}" for token in tokens])
     clauses: list[tuple[PlannedTerm, ...]] = []
-    for token, postings in sorted(zip(tokens, found.tolist(), strict=True), key=lambda pair: (pair[1], pair[0]))[:most]:
+    for token, postings in sorted(zip(tokens, found, strict=True), key=lambda pair: (pair[1], pair[0]))[:most]:
         if not budget.take(postings):
             break
         exact = PlannedTerm("token", "name", token)
@@ -171,9 +172,11 @@ def _rarest(
     frequencies: TermFrequencies,
     budget: _Budget,
 ) -> list[tuple[PlannedTerm, ...]]:
-    terms = list(dict.fromkeys(terms))
-    found = frequencies.lookup([f"{namespace}:{term}" for term in terms]).tolist()
     clauses: list[tuple[PlannedTerm, ...]] = []
+    if not terms:
+        return clauses
+    terms = list(dict.fromkeys(terms))
+    found = frequencies.counts_of([f"{namespace}:{term}" for term in terms])
     for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
         if len(clauses) == most or not budget.take(postings):
             break

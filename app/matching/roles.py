@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from app.matching.schema import Role
 from app.matching.text import fold
@@ -96,6 +97,7 @@ def _infer(name: str, kind: str, values: list[str]) -> Role:
     return {"timestamp": Role.DATE, "string": Role.TEXT}.get(kind, Role.NUMBER)
 
 
+@lru_cache(maxsize=4_096)
 def _role_by_name(name: str) -> Role | None:
     words = fold(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     for role, pattern in _NAME_RULES:

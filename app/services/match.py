@@ -188,12 +188,14 @@ class MatchService:
         others = {at: decision for at, decision in asked.query.standing.items() if at != ordinal}
         [candidates] = await self._retrieve(call, [replace(asked.query, standing=others)])
         at = next((c for c, found in enumerate(candidates) if found.ordinal == ordinal), None)
-        pool = candidates if at is not None else [*candidates, Retrieved(ordinal, 0.0)]
-        position = at if at is not None else len(candidates)
-        [ranked] = ranked_all(call, [Pool(asked, pool)])
+        [ranked] = ranked_in_turn(call, [Pool(asked, candidates)])
+        position = len(ranked.candidates) if at is None else min(at, len(ranked.candidates))
+        if position == len(ranked.candidates):
+            pool = [*ranked.candidates, Retrieved(ordinal, 0.0) if at is None else candidates[at]]
+            [ranked] = ranked_all(call, [Pool(asked, pool, ranked.reranked)])
         match = match_of(call, ranked, position, orjson.loads(target.bundle.records.read(ordinal)))
-        if at is None:
-            match["explanation"]["retrieval"] |= {"channels": [], "rank": None, "score": None}
+        unretrieved: Answer = {"channels": [], "rank": None, "score": None}
+        match["explanation"]["retrieval"] |= unretrieved if at is None else {"rank": at + 1}
         return {
             "snapshot_id": target.snapshot_id,
             "profile": call.profile.label,
