@@ -36,8 +36,6 @@ class FirstPolicy:
     """How much such a rival may take off the score."""
     tail_share: float
     """A full list of candidates must have fallen off: its last retrieval score to the best candidate's."""
-    rest_share: float
-    """Beside a link among the first few candidates only others with so much of the best retrieval score are compared."""
 
 
 def first_plan(plan: RetrievalPlan, filled_slots: int, policy: FirstPolicy) -> RetrievalPlan | None:
@@ -67,26 +65,3 @@ def is_settled(scores: Scores, best: int, policy: FirstPolicy, model: ScoreModel
     rivals = float(odds.sum() - odds[best]) + policy.rival / (1.0 - policy.rival)
     contested = float(model.calibrator(own[best : best + 1] - model.competition * math.log1p(rivals))[0])
     return 1.0 / (1.0 + math.exp(-contested)) >= max(threshold, score - policy.most_change)
-
-
-def worth_comparing(
-    scores: Scores,
-    best: int,
-    retrieval_scores: Sequence[float],
-    policy: FirstPolicy,
-    model: ScoreModel,
-    threshold: float,
-) -> int:
-    """How many of the best-retrieved candidates have to be compared, now that the first `policy.candidates` were.
-
-    No more where the answer stands; all of them where none of the first would be linked, or where another could be beside
-    the best: the scores of one record's candidates add up to 1 at most.
-    """
-    head = policy.candidates
-    if may_settle(retrieval_scores[:head], policy) and is_settled(scores, best, policy, model, threshold):
-        return head
-    score = float(scores.score[best])
-    if score < threshold or score + threshold <= 1.0:
-        return len(retrieval_scores)
-    least = policy.rest_share * retrieval_scores[0]
-    return max(head, sum(one >= least for one in retrieval_scores))

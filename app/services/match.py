@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 
 from app.errors import FoundryOpsError, InvalidSchema, NotFound
-from app.matching.first import first_plan, is_settled, may_settle
+from app.matching.first import first_plan, may_settle
 from app.matching.plan import RetrievalPlan
 from app.matching.rerank import Query, Reranked
 from app.observability.metrics import MATCH_CANDIDATES, MATCHES
 from app.observability.stages import stage
 from app.ports import CandidateIndex, Retrieved
 from app.services.match_answers import answer_of, flip_of, match_of
-from app.services.match_ranking import Pool, Ranked, candidates_left, ranked_all, ranked_in_turn
+from app.services.match_ranking import Pool, Ranked, candidates_left, ranked_all, ranked_in_turn, settles
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
 from app.services.match_targets import MatchTarget, MatchTargets
 
@@ -124,8 +124,7 @@ class MatchService:
             }
             ranked = ranked_all(call, [Pool(asked[at], candidates) for at, candidates in worth.items()])
             for at, one in zip(worth, ranked, strict=True):
-                scores, best = one.reranked.scores, one.reranked.order[0]
-                if is_settled(scores, best, policy, call.profile.model, call.threshold):
+                if settles(call, policy, one):
                     settled[at] = one
                 else:
                     unsettled[at] = one.reranked

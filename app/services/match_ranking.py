@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.matching.explanation import unseen
-from app.matching.first import worth_comparing
+from app.matching.first import FirstPolicy, is_settled, may_settle
 from app.matching.rerank import Query, Reranked, Retrieval, rerank
 from app.matching.standing import Verdict
 from app.ports import Retrieved
@@ -53,27 +53,30 @@ class Pool:
 
 
 def ranked_in_turn(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
-    """Compares and scores the best-retrieved candidates of all records, then what else they leave worth comparing."""
+    """Compares and scores the best-retrieved candidates of all records, and the others of those that they do not settle."""
     policy = call.profile.first
     if policy is None or call.threshold <= 1.0 - policy.least_score:
         return ranked_all(call, pools)
     long = [
         at for at, one in enumerate(pools) if len(one.candidates) > policy.candidates and not one.asked.query.standing
     ]
-    heads = ranked_all(call, [pools[at].first(policy.candidates) for at in long])
-    left = dict(enumerate(pools))
-    done: dict[int, Ranked] = {}
-    for at, head in zip(long, heads, strict=True):
-        scores, found = head.reranked.scores, [one.retrieval_score for one in pools[at].candidates]
-        best = head.reranked.order[0]
-        worth = worth_comparing(scores, best, found, policy, call.profile.model, call.threshold)
-        if worth == policy.candidates:
-            done[at] = head
-            del left[at]
-        else:
-            left[at] = replace(pools[at].first(worth), earlier=head.reranked)
+    heads = dict(zip(long, ranked_all(call, [pools[at].first(policy.candidates) for at in long]), strict=True))
+    done = {at: head for at, head in heads.items() if settles(call, policy, head)}
+    left = {
+        at: replace(one, earlier=heads[at].reranked) if at in heads else one
+        for at, one in enumerate(pools)
+        if at not in done
+    }
     done.update(zip(left, ranked_all(call, list(left.values())), strict=True))
     return [done[at] for at in range(len(pools))]
+
+
+def settles(call: MatchCall, policy: FirstPolicy, ranked: Ranked) -> bool:
+    """Whether the answer stands although there may be other candidates."""
+    if not may_settle([one.retrieval_score for one in ranked.candidates], policy):
+        return False
+    scores, best = ranked.reranked.scores, ranked.reranked.order[0]
+    return is_settled(scores, best, policy, call.profile.model, call.threshold)
 
 
 def ranked_all(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.matching.first import FirstPolicy, first_plan, is_settled, may_settle, worth_comparing
+from app.matching.first import FirstPolicy, first_plan, is_settled, may_settle
 from app.matching.plan import PlannedTerm, RetrievalPlan
 from app.matching.score import ScoreModel, Scores, combine
 
@@ -19,7 +19,6 @@ POLICY = FirstPolicy(
     rival=0.88,
     most_change=0.005,
     tail_share=0.5,
-    rest_share=0.4,
 )
 MODEL = ScoreModel("m", prior=0.0, prior_per_doubling=0.0, competition=1.0, weights={})
 HOST = (PlannedTerm("identifier", "ids", "host:acme.com"),)
@@ -75,26 +74,3 @@ def test_a_rival_that_was_seen_makes_an_unseen_one_matter_less() -> None:
 def test_an_answer_near_the_threshold_does_not_stand() -> None:
     clear = scores(12.0, -5.0)
     assert not is_settled(clear, 0, POLICY, MODEL, threshold=float(clear.score[0]))
-
-
-def worth(found: Scores, retrieved: list[float], threshold: float = 0.7) -> int:
-    best = int(found.score.argmax())
-    return worth_comparing(found, best, retrieved, POLICY, MODEL, threshold)
-
-
-def test_where_the_answer_stands_nothing_else_is_compared() -> None:
-    assert worth(scores(12.0, -5.0, -5.0), [10.0, 5.0, 4.0, 4.0, 1.0]) == 3
-
-
-def test_beside_a_link_only_what_was_retrieved_nearly_as_well_is_compared() -> None:
-    assert worth(scores(2.0, -5.0, -5.0), [10.0, 9.0, 8.0, 4.0, 3.9]) == 4
-    assert worth(scores(2.0, -5.0, -5.0), [10.0, 3.0, 3.0, 3.0, 3.0]) == 3
-
-
-def test_without_a_link_all_are_compared() -> None:
-    assert worth(scores(0.0, -5.0, -5.0), [10.0, 9.0, 8.0, 4.0, 1.0]) == 5
-
-
-def test_where_another_could_be_linked_too_all_are_compared() -> None:
-    assert worth(scores(0.0, -5.0, -5.0), [10.0, 9.0, 8.0, 4.0, 1.0], threshold=0.3) == 5
-    assert worth(scores(2.0, -5.0, -5.0), [10.0, 9.0, 8.0, 4.0, 1.0], threshold=0.3) == 4
