@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from sqlalchemy import update
@@ -17,34 +15,19 @@ from app.config import Settings
 from app.db.models import now
 from app.db.webhook_models import WebhookDelivery
 from tests.receiver import OK, Receiver
+from tests.worker_process import worker_process
 
-ROOT = Path(__file__).parent.parent.parent
 LOOPBACK = ("127.0.0.0/8",)
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """What a worker process reads to share this deployment."""
-    names = ("var_dir", "database_url", "store_dir", "opensearch_url", "redis_url", "index_prefix")
-    given = {f"FOUNDRYOPS_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return {
-        **os.environ,
-        **given,
+def worker(settings: Settings) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """A worker that may call back to this machine."""
+    port = settings.webhook_allowed_ports[0]
+    allowed = {
         "FOUNDRYOPS_WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
-        "FOUNDRYOPS_WEBHOOK_ALLOWED_PORTS": f"[{settings.webhook_allowed_ports[0]}]",
+        "FOUNDRYOPS_WEBHOOK_ALLOWED_PORTS": f"[{port}]",
     }
-
-
-@asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workers", cwd=ROOT, env=environment(settings), stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    return worker_process(settings, allowed)
 
 
 async def failing_job(services: Services, url: str) -> str:

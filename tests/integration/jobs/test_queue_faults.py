@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -22,6 +20,7 @@ from app.embedded.valkey import ValkeyPart
 from app.queue import redis_settings
 from tests.cable import Cable
 from tests.deployment import Deployment
+from tests.worker_process import worker_process
 from workers.enduring import EnduringWorker
 
 _PORT = 6500
@@ -51,22 +50,6 @@ async def until_ready(part: Part) -> str:
     return part.spec.url
 
 
-@asynccontextmanager
-async def worker(services: Services) -> AsyncIterator[asyncio.subprocess.Process]:
-    names = ("database_url", "redis_url", "opensearch_url", "index_prefix", "store_dir", "cache_dir")
-    ours = {f"FOUNDRYOPS_{name.upper()}": str(getattr(services.settings, name)) for name in names}
-    environment = {**os.environ, **ours, "PYTHONPATH": str(Path.cwd())}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workers", env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
 async def ended(services: Services, organisation_id: str) -> str:
     """How a small job ended that only the queue brings to a worker."""
     payload = {"snapshot_id": "dss_unknown", "records": [{"name": "Acme"}], "options": {}}
@@ -85,7 +68,7 @@ async def test_a_worker_begins_before_its_queue_and_outlives_it_again_and_again(
         url = await until_ready(part)
         part.stop()
         services = await build(deployment.services.settings.model_copy(update={"redis_url": url}))
-        async with worker(services) as process:
+        async with worker_process(services.settings) as process:
             for _ in range(3):
                 await until_ready(part)
                 assert await ended(services, deployment.organisation_id) == "SNAPSHOT_NOT_FOUND"
