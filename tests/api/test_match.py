@@ -9,6 +9,9 @@ import pytest
 from tests.api.conftest import Api
 
 Snapshot = tuple[str, str]
+_WIDGET_MAKERS = (
+    "Baltic Cobalt Delta Ember Fjord Garnet Harbor Indigo Juniper Kestrel Lagoon Meridian Nimbus Onyx".split()
+)
 
 
 async def match(api: Api, snapshot_id: str, record: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -119,6 +122,22 @@ async def test_an_explanation_says_what_would_make_it_a_match_and_what_may_be_un
     assert (found["rank"], found["unseen"]["complete"]) == (None, True)
     [name] = [one for one in answer["explanation"]["fields"] if one["field"] == "name"]
     assert [(word["token"], word["matched"]) for word in name["words"]["record"]] == [("globex", False)]
+
+
+async def test_a_pair_that_was_retrieved_but_not_worth_comparing_is_explained_at_its_rank(api: Api) -> None:
+    twins = [{"account_id": f"w{at:02}", "name": f"Widgets {name}"} for at, name in enumerate(_WIDGET_MAKERS)]
+    _, snapshot_id = await api.activated([{"account_id": "a1", "name": "Acme Widgets", "website": "acme.com"}, *twins])
+    record = {"company": "Acme Widgets", "website": "acme.com"}
+    told = await match(api, snapshot_id, record)
+    everything = await match(api, snapshot_id, record, threshold=0.0, top_n=50, return_explanations=True)
+    assert told["candidates_considered"] < everything["candidates_considered"]
+    ranks = {one["record_id"]: one["explanation"]["retrieval"]["rank"] for one in everything["matches"]}
+    last = max(ranks, key=lambda record_id: int(ranks[record_id]))
+    body = {"snapshot_id": snapshot_id, "record": record, "record_id": last}
+    answer = (await api.call("POST", "/match/explain", body)).json()
+    assert answer["retrieved"] is True
+    assert answer["explanation"]["retrieval"]["rank"] == ranks[last] > 10
+    assert answer["decision"] == "no_match"
 
 
 async def test_a_batch_answers_as_single_requests_do(api: Api, companies: Snapshot) -> None:

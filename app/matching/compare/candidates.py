@@ -186,7 +186,7 @@ def _best_of_each(found: Floats, owners: Sequence[int]) -> list[int]:
     if len(set(owners)) == len(owners):
         return list(range(len(owners)))
     best: dict[int, int] = {}
-    rank = (found @ _RANKING).tolist()
+    rank = np.einsum("ij,j->i", found, _RANKING).tolist()
     for p, row in enumerate(owners):
         if row not in best or rank[p] > rank[best[row]]:
             best[row] = p
