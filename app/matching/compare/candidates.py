@@ -13,7 +13,7 @@ from app.matching.compare.bags import BAG_FEATURES, Bag, BagPairs, FindElsewhere
 from app.matching.compare.columns import Columns, parse_bags
 from app.matching.compare.elsewhere import Elsewhere, Mask, slots_elsewhere
 from app.matching.compare.hints import HINT_FEATURES, compare_hints
-from app.matching.compare.scalars import Level, best_level, levels_against
+from app.matching.compare.scalars import Level, best_level
 from app.matching.compare.words import Words
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import BAG_KINDS, Kind, Slot
@@ -225,25 +225,16 @@ def _compare_values(
     pairs: list[Pair | None],
 ) -> None:
     """Fills in the levels of one query's rows, and what was compared; equal values are compared once."""
-    several: dict[tuple[str, ...], tuple[int, Pair]] = {}
-    alone: dict[str, tuple[int, Pair]] = {}
-    if len(wanted) == 1:
-        own = wanted[0]
-        distinct = list(dict.fromkeys([found[0] for found in values[span.start : span.stop] if found]))
-        reached = levels_against(kind, own, distinct)
-        alone = {value: (level, (own, value)) for value, level in zip(distinct, reached, strict=True)}
+    known: dict[str | tuple[str, ...], tuple[int, Pair]] = {}
     for row in span:
         found = values[row]
         if found is None:
             continue
-        if len(found) == 1 and alone:
-            levels[row], pairs[row] = alone[found[0]]
-            continue
-        key = tuple(found)
-        if key not in several:
+        key = found[0] if len(found) == 1 else tuple(found)
+        if key not in known:
             level, left, right = best_level(kind, wanted, found)
-            several[key] = int(level), (left, right)
-        levels[row], pairs[row] = several[key]
+            known[key] = int(level), (left, right)
+        levels[row], pairs[row] = known[key]
 
 
 def _term(slot: Slot, value: str) -> str:

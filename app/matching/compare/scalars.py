@@ -136,12 +136,6 @@ COMPARATORS: dict[Kind, Callable[[str, str], Level]] = {
 }
 
 
-def levels_against(kind: Kind, query: str, candidates: Sequence[str]) -> list[int]:
-    """The level that each of some values reaches against one."""
-    compare = COMPARATORS[kind]
-    return [int(compare(query, candidate)) for candidate in candidates]
-
-
 def best_level(kind: Kind, query: Sequence[str], candidate: Sequence[str]) -> tuple[Level, str, str]:
     """The highest level that any pair of values reaches, and that pair."""
     compare = COMPARATORS[kind]
