@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import yaml
 
@@ -38,23 +38,35 @@ _LEADING_FORMS = frozenset("pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab
 """Forms that stand before the name: `PT Astra`, `OOO Gazprom`, `UAB Maxima`."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrganisationName:
+class OrganisationName(NamedTuple):
     """A normalised name: its tokens without the legal form, the class of the form (or ""), and its acronyms."""
 
     tokens: tuple[str, ...]
     legal_class: str
     acronyms: tuple[str, ...]
 
-    @property
-    def joined(self) -> str:
-        return "".join(self.tokens)
-
 
 @cache
 def _legal_forms() -> dict[tuple[str, ...], str]:
     table = yaml.safe_load((files("app.matching.data") / "legal_forms.yaml").read_text("utf-8"))
     return {tuple(str(form).split()): kind for kind, forms in table.items() for form in forms}
+
+
+@cache
+def _form_lengths() -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """How many words the legal forms have, the longest first: by their last word, and by their first word.
+
+    Of those at the front only forms that are written out in several words.
+    """
+    at_end: dict[str, set[int]] = {}
+    in_front: dict[str, set[int]] = {}
+    for form in _legal_forms():
+        if len(form) <= _MAX_FORM_WORDS:
+            at_end.setdefault(form[-1], set()).add(len(form))
+            if len(form) > 1 and max(map(len, form)) > 2:
+                in_front.setdefault(form[0], set()).add(len(form))
+    ends = {word: sorted(lengths, reverse=True) for word, lengths in at_end.items()}
+    return ends, {word: sorted(lengths, reverse=True) for word, lengths in in_front.items()}
 
 
 @cache
@@ -74,25 +86,24 @@ def word_forms() -> dict[str, tuple[str, ...]]:
 def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
     """Cuts legal forms from the end (and known ones from the front); never cuts the whole name away."""
     forms = _legal_forms()
+    at_end, in_front = _form_lengths()
     found = ""
-    while len(tokens) > 1:
-        for length in range(min(_MAX_FORM_WORDS, len(tokens) - 1), 0, -1):
-            kind = forms.get(tuple(tokens[-length:]))
+    while len(tokens) > 1 and tokens[-1] in at_end:
+        for length in at_end[tokens[-1]]:
+            kind = forms.get(tuple(tokens[-length:])) if length < len(tokens) else None
             if kind is not None:
                 tokens, found = _without_and(tokens[:-length]), kind
                 break
         else:
             break
-    leading = _leading_form(tokens, forms)
-    return tokens[leading:], found or forms.get(tuple(tokens[:leading]), "")
-
-
-def _leading_form(tokens: list[str], forms: dict[tuple[str, ...], str]) -> int:
-    """How many words at the front are a legal form: written out in several words, or of a language that puts it there."""
-    for length in range(min(_MAX_FORM_WORDS, len(tokens) - 1), 1, -1):
-        if tuple(tokens[:length]) in forms and max(map(len, tokens[:length])) > 2:
-            return length
-    return int(len(tokens) > 1 and tokens[0] in _LEADING_FORMS)
+    if len(tokens) < 2:
+        return tokens, found
+    for length in in_front.get(tokens[0], ()):
+        if length < len(tokens) and tuple(tokens[:length]) in forms:
+            return tokens[length:], found or forms[tuple(tokens[:length])]
+    if tokens[0] in _LEADING_FORMS:
+        return tokens[1:], found or forms.get((tokens[0],), "")
+    return tokens, found
 
 
 def _without_and(tokens: list[str]) -> list[str]:
@@ -103,7 +114,10 @@ def _without_and(tokens: list[str]) -> list[str]:
 def canonical_tokens(tokens: list[str]) -> list[str]:
     """One spelling of every word, in English where the word is known."""
     forms = word_forms()
-    return [form for token in translate_phrases(tokens) for form in forms.get(token, (token,))]
+    words = translate_phrases(tokens)
+    if forms.keys().isdisjoint(words):
+        return words
+    return [form for word in words for form in forms.get(word, (word,))]
 
 
 def organisation_name(text: str) -> OrganisationName:
@@ -125,7 +139,7 @@ def _acronyms(words: list[str], tokens: list[str]) -> tuple[str, ...]:
     if len(words) < 2 or len(words) > _MAX_ACRONYM_WORDS:
         return ()
     short = initials(tokens) if len(tokens) > 1 else ""
-    with_form = short + "".join(word[0] for word in words[len(tokens) :]) if words[: len(tokens)] == tokens else ""
+    with_form = short + "".join([word[0] for word in words[len(tokens) :]]) if words[: len(tokens)] == tokens else ""
     company = f"{short}co" if len(short) > 1 and with_form == f"{short}c" else ""
-    found = dict.fromkeys((short, "".join(word[0] for word in tokens), with_form, company))
-    return tuple(acronym for acronym in found if 1 < len(acronym) <= _MAX_ACRONYM_CHARS)
+    found = dict.fromkeys((short, "".join([word[0] for word in tokens]), with_form, company))
+    return tuple([acronym for acronym in found if 1 < len(acronym) <= _MAX_ACRONYM_CHARS])

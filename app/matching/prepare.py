@@ -63,7 +63,7 @@ def _host(text: str) -> str:
 def host_words(value: str) -> tuple[str, ...]:
     """The label of a host's form, then the words around it."""
     _, label, *parts = value.split("|")
-    return (label, *(word for part in parts for word in part.split()))
+    return (label, *" ".join(parts).split())
 
 
 def _canonical(text: str) -> str:
@@ -176,14 +176,15 @@ def _add_value(terms: IndexTerms, slot: Slot, value: str) -> None:
     kind = slot.kind
     if kind in (Kind.CITY, Kind.REGION):
         terms.place += value.split()
-        terms.counted.append(f"{kind.value}:{value}")
+        terms.counted.append(f"{kind}:{value}")
     elif kind is Kind.POSTAL:
         terms.place.append(value.lower())
         terms.counted.append(f"postal:{value}")
     elif kind is Kind.COUNTRY:
         terms.counted.append(f"country:{value}")
     elif kind is Kind.HOST:
-        terms.ids += [f"host:{value.partition('|')[0]}", *(f"label:{word}" for word in host_words(value))]
+        terms.ids.append(f"host:{value.partition('|')[0]}")
+        terms.ids += [f"label:{word}" for word in host_words(value)]
     elif kind is Kind.PHONE:
         terms.ids.append(f"phone:{value[-_PHONE_TAIL_DIGITS:]}")
     elif kind is Kind.NUMBER:
@@ -195,15 +196,18 @@ def _add_value(terms: IndexTerms, slot: Slot, value: str) -> None:
         if len(value) == 8:  # a mistake in one part leaves the others
             terms.ids += [f"month:{value[:6]}", f"anniversary:{value[4:]}", f"year_and_day:{value[:4]}{value[6:]}"]
     else:
-        terms.ids.append(f"{kind.value}:{value}")
+        terms.ids.append(f"{kind}:{value}")
+
+
+@lru_cache(maxsize=16_384)
+def _countable_word(word: str) -> tuple[str, ...]:
+    """The keys of one word of a name."""
+    return (f"name:{word}", *(f"trigram:{gram}" for gram in trigrams(word)))
 
 
 def countable(terms: IndexTerms) -> list[str]:
     """The namespaced keys of `TermFrequencies` for one record, each once."""
-    names = set(terms.name)
-    grams = set[str]().union(*map(trigrams, names))
-    keys = [f"name:{token}" for token in names]
-    keys += [f"trigram:{gram}" for gram in grams]
+    keys = list(set[str]().union(*map(_countable_word, terms.name)))
     keys += [f"joined:{value}" for value in set(terms.joined)]
     keys += [f"acronym:{value}" for value in set(terms.acronym)]
     keys += [f"text:{token}" for token in set(terms.text)]

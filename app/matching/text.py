@@ -53,4 +53,4 @@ def trigrams(token: str) -> list[str]:
 
 def initials(tokens: list[str]) -> str:
     """First letters of the tokens that carry meaning: `national bank of egypt` is `nbe`."""
-    return "".join(token[0] for token in tokens if token not in STOP_WORDS)
+    return "".join([token[0] for token in tokens if token not in STOP_WORDS])

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import tldextract
 
 from app.matching.text import STOP_WORDS, fold, fold_cached
 
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|//|mailto:)?(?:[^/@]*@)?([^/:?#\s]+)")
+_HOST_ENDS = re.compile(r"[.-]")
 _SERVICES = frozenset("www www2 www1 web mail email smtp mx webmail en de fr es it home portal info".split())
 _extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A registrable domain (`acme.co.uk`) and the label that its owner chose (`acme`)."""
 
     domain: str
@@ -36,8 +36,9 @@ def host(text: str) -> Host | None:
     if not parts.domain or not parts.suffix:
         return None
     label = fold(parts.domain).replace(" ", "")
-    words = dict.fromkeys(word for word in re.split(r"[.-]", f"{parts.subdomain}.{parts.domain}") if len(word) > 1)
-    return Host(f"{parts.domain}.{parts.suffix}", label, tuple(w for w in words if w != label and w not in _SERVICES))
+    words = dict.fromkeys(_HOST_ENDS.split(f"{parts.subdomain}.{parts.domain}"))
+    others = tuple(word for word in words if len(word) > 1 and word != label and word not in _SERVICES)
+    return Host(f"{parts.domain}.{parts.suffix}", label, others)
 
 
 @cache
@@ -54,13 +55,17 @@ def email(text: str) -> str:
     return f"{local.split('+')[0]}@{domain}"
 
 
+_EXTENSION = re.compile(r"(?i)\b(?:ext|x|extension)\b")
+_NO_DIGITS = re.compile(r"\D+")
+
+
 def phone(text: str) -> str:
     """The digits of a number without extension, trunk zeros and international prefix; "" under 6 digits.
 
     Numbers come with and without country code, so comparison reads them from the end.
     """
-    main = re.split(r"(?i)\b(?:ext|x|extension)\b", text)[0]
-    digits = re.sub(r"\D", "", main).lstrip("0")
+    main = _EXTENSION.split(text, 1)[0] if "x" in text or "X" in text else text
+    digits = _NO_DIGITS.sub("", main).lstrip("0")
     return digits if 6 <= len(digits) <= 17 else ""
 
 

@@ -24,6 +24,7 @@ from app.matching.prepare import RecordPreparer
 from app.matching.schema import MatchSchema
 from app.search.bulk import BulkSender
 from app.search.client import Endpoint
+from app.services.memory import settle_memory
 
 _BULK_TIMEOUT_S = 120
 _BULKS_IN_FLIGHT = 2
@@ -60,6 +61,7 @@ def run_worker(connection: Connection, task: WorkerTask) -> None:
     """The process's main function: answers every batch with the number of rows indexed, the end with its Share."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox: queue.SimpleQueue[RowBatch | None] = queue.SimpleQueue()
+    settle_memory()
     threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
     try:
         writer = _ShareWriter(task)
