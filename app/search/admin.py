@@ -79,12 +79,12 @@ class IndexAdmin:
         return sorted(found.keys() - {"error", "status"})
 
     def existing(self, pattern: str) -> list[str]:
-        """The names of all indices that match a pattern."""
+        """The names of all indices that match a pattern; none for a full name that no index has."""
         with translated():
             found = self._client.cat.indices(
-                index=pattern, params={"format": "json", "h": "index", "expand_wildcards": "all"}
+                index=pattern, params={"format": "json", "h": "index", "expand_wildcards": "all", "ignore": 404}
             )
-        return sorted(row["index"] for row in found)
+        return sorted(row["index"] for row in found) if isinstance(found, list) else []
 
     def created_before(self, pattern: str, time: datetime) -> list[str]:
         """The names of the indices that match a pattern and are older."""

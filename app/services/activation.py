@@ -108,13 +108,16 @@ class ActivationService:
         return found
 
     async def _kept(self, snapshot_id: str) -> str | None:
+        """The index that an earlier activation made of the snapshot; what is left of one that was lost is removed."""
         async with self._db.begin() as session:
             row = await kept_index(session, snapshot_id)
         if row is None:
             return None
         existing = await self._on_admin(lambda admin: admin.existing(row.name))
-        whole = existing and await self._store.size(f"indices/{row.name}/{META}") is not None
-        return row.name if whole else None
+        if existing and await self._store.size(f"indices/{row.name}/{META}") is not None:
+            return row.name
+        await self._discard(row.name)
+        return None
 
     async def _build(self, job: Job, dataset: Dataset, snapshot: Snapshot) -> str:
         manifest = await self._datasets.manifest(dataset.organisation_id, dataset.id, snapshot.id)

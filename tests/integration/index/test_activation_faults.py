@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from app.bootstrap import Services
 from app.config import Settings
 from app.db.indices import IndexRepository
-from app.errors import SearchUnavailable
+from app.errors import SearchUnavailable, SnapshotNotActive
+from app.search.admin import IndexAdmin
+from app.search.client import Endpoint
 from app.services.match import MatchOptions
 from tests.deployment import Deployment, companies
 
@@ -97,6 +100,22 @@ async def test_a_cancelled_activation_leaves_nothing(deployment: Deployment) -> 
     assert (await services.jobs.get(deployment.organisation_id, job))["status"] == "cancelled"
     assert (await services.datasets.get(deployment.organisation_id, dataset_id))["active_snapshot_id"] == first
     assert len(deployment.indices(dataset_id)) == len(deployment.bundles(dataset_id)) == 1
+
+
+async def test_an_index_that_the_engine_lost_is_built_again(deployment: Deployment) -> None:
+    services, owner = deployment.services, deployment.organisation_id
+    dataset_id, snapshot_id = await deployment.activated(companies(20, "Some"))
+    lost = deployment.indices(dataset_id)
+    with closing(IndexAdmin(Endpoint.from_settings(services.settings).client(30))) as admin:
+        admin.delete(lost)
+    with pytest.raises(SnapshotNotActive, match="activate the snapshot again"):
+        await first_match(services, owner, dataset_id, "Some Company 3")
+    job = await deployment.activation_job(dataset_id, snapshot_id)
+    await services.runner.run(job)
+    done = await services.jobs.get(owner, job)
+    assert (done["status"], done["result"]["reused_index"]) == ("completed", False), done
+    assert deployment.indices(dataset_id) == deployment.bundles(dataset_id) != lost
+    assert await first_match(services, owner, dataset_id, "Some Company 3") == "Some Company 3"
 
 
 async def test_matching_recovers_when_the_engine_is_back(deployment: Deployment) -> None:
