@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.matching.frequencies import Counts, Hashes, TermFrequencies, count_hashes, hash_terms, merge_counts
+from app.matching.frequencies import Counts, Hashes, TermFrequencies, count_hashes, merge_counts
 
 _BUFFER_HASHES = 2_000_000
 """16 MB of hashes before they are sorted and counted."""
@@ -28,9 +28,9 @@ class TermCounter:
         self._table: tuple[Hashes, Counts] = merge_counts([])
         self._written: list[Path] = []
 
-    def add(self, terms: Iterable[str]) -> None:
-        """Adds the terms of some records; a term that stands in a record is given once for it."""
-        hashes = hash_terms(terms)
+    def add(self, terms: Iterable[int]) -> None:
+        """Adds the terms of some records, hashed; a term that stands in a record is given once for it."""
+        hashes = np.fromiter(terms, np.uint64)
         self._pending.append(hashes)
         self._pending_hashes += len(hashes)
         if self._pending_hashes >= _BUFFER_HASHES:

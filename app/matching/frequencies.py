@@ -20,10 +20,14 @@ _REMEMBERED_TERMS = 25_000
 """About 4 MB a table; names repeat their common words, so most look-ups end here."""
 
 
+def hash_term(term: str) -> int:
+    """The key of a term in the table: 64 bits."""
+    return xxhash.xxh3_64_intdigest(term.encode())
+
+
 def hash_terms(terms: Iterable[str]) -> Hashes:
     """One hash a term, in order; shape (n,)."""
-    digest = xxhash.xxh3_64_intdigest
-    return np.fromiter(map(digest, map(str.encode, terms)), dtype=np.uint64)
+    return np.fromiter(map(hash_term, terms), dtype=np.uint64)
 
 
 def count_hashes(hashes: Hashes) -> tuple[Hashes, Counts]:

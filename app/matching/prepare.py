@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from app.matching import values
+from app.matching.frequencies import hash_term
 from app.matching.layout import BAG_KINDS, NAME_KINDS, PERSON_KINDS, Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, organisation_name
 from app.matching.schema import MatchSchema
@@ -40,12 +41,13 @@ class Prepared:
     """A master record, ready for the index.
 
     `document` holds the engine's fields (name, joined, acronym, text, place, ids: strings or lists of strings);
-    `form` is the comparable form, opaque bytes for the record store; `terms` are the keys to count for `TermFrequencies`.
+    `form` is the comparable form, opaque bytes for the record store; `terms` are the hashed keys to count for
+    `TermFrequencies`.
     """
 
     document: dict[str, Any]
     form: bytes
-    terms: list[str]
+    terms: set[int]
 
 
 def _organisation(text: str) -> str:
@@ -200,21 +202,20 @@ def _add_value(terms: IndexTerms, slot: Slot, value: str) -> None:
 
 
 @lru_cache(maxsize=16_384)
-def _countable_word(word: str) -> tuple[str, ...]:
-    """The keys of one word of a name."""
-    return (f"name:{word}", *(f"trigram:{gram}" for gram in trigrams(word)))
+def _countable_word(word: str) -> tuple[int, ...]:
+    """The keys of one word of a name, hashed; words of names repeat."""
+    return tuple(map(hash_term, (f"name:{word}", *(f"trigram:{gram}" for gram in trigrams(word)))))
 
 
-def countable(terms: IndexTerms) -> list[str]:
-    """The namespaced keys of `TermFrequencies` for one record, each once."""
-    keys = list(set[str]().union(*map(_countable_word, terms.name)))
-    keys += [f"joined:{value}" for value in set(terms.joined)]
-    keys += [f"acronym:{value}" for value in set(terms.acronym)]
-    keys += [f"text:{token}" for token in set(terms.text)]
-    keys += [f"place:{token}" for token in set(terms.place)]
-    keys += [f"ids:{value}" for value in set(terms.ids)]
-    keys += set(terms.counted)
-    return keys
+def countable(terms: IndexTerms) -> set[int]:
+    """The namespaced keys of `TermFrequencies` for one record, hashed."""
+    keys = [f"joined:{value}" for value in terms.joined]
+    keys += [f"acronym:{value}" for value in terms.acronym]
+    keys += [f"text:{token}" for token in terms.text]
+    keys += [f"place:{token}" for token in terms.place]
+    keys += [f"ids:{value}" for value in terms.ids]
+    keys += terms.counted
+    return set(map(hash_term, keys)).union(*map(_countable_word, terms.name))
 
 
 class RecordPreparer:

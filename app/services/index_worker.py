@@ -109,7 +109,7 @@ class _ShareWriter:
         documents: list[bytes] = []
         forms: list[bytes] = []
         readable: list[bytes] = []
-        terms: list[str] = []
+        terms: list[int] = []
         for ordinal, (record_id, record) in enumerate(zip(ids, records, strict=True), first_ordinal):
             prepared = self._preparer.prepare(record)
             fragment = orjson.Fragment(orjson.dumps(record))

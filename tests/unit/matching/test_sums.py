@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.matching.adapting import Adaptation, adapted
 from app.matching.catalogue import catalogue
-from app.matching.frequencies import TermFrequencies, count_hashes, hash_terms, merge_counts
+from app.matching.frequencies import TermFrequencies, count_hashes, merge_counts
 from app.matching.layout import slots_of
 from app.matching.prepare import RecordPreparer
 from app.matching.profile import Profile
@@ -32,7 +32,7 @@ SLOTS = slots_of(SCHEMA)
 MASTERS = organisations()[:400]
 PREPARED = [RecordPreparer(SCHEMA).prepare(master) for master in MASTERS]
 FREQUENCIES = TermFrequencies.from_counts(
-    len(MASTERS), *merge_counts([count_hashes(hash_terms(one.terms)) for one in PREPARED])
+    len(MASTERS), *merge_counts([count_hashes(np.fromiter(one.terms, np.uint64)) for one in PREPARED])
 )
 GIVEN = [
     *({name: lead[name] for name in LEAD_FIELDS if lead[name]} for lead in leads()[:200]),
