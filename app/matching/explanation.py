@@ -14,8 +14,8 @@ from app.matching.compare.bags import BAG_FEATURES, namespace_of
 from app.matching.compare.candidates import feature_names
 from app.matching.compare.tokens import word_similarities
 from app.matching.frequencies import TermFrequencies
+from app.matching.index_terms import IndexTerms, index_terms
 from app.matching.layout import BAG_KINDS, PERSON_KINDS, Kind, Slot
-from app.matching.prepare import IndexTerms, index_terms
 from app.matching.profile import Profile
 from app.matching.rarity import token_bits
 from app.matching.reasons import slot_level

@@ -11,8 +11,8 @@ import numpy as np
 from app.matching.catalogue import AMBIGUOUS, OTHER, ReasonCode, slot_code
 from app.matching.compare import compare
 from app.matching.frequencies import TermFrequencies
+from app.matching.index_terms import Form
 from app.matching.layout import Slot
-from app.matching.prepare import Form
 from app.matching.profile import Profile
 from app.matching.reasons import Reason, slot_level
 from app.matching.rerank import Query, Reranked, reasons_of

@@ -6,7 +6,7 @@ not kept: a term that the table does not know has a document frequency of at mos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,14 +20,14 @@ _REMEMBERED_TERMS = 25_000
 """About 4 MB a table; names repeat their common words, so most look-ups end here."""
 
 
-def hash_term(term: str) -> int:
-    """The key of a term in the table: 64 bits."""
-    return xxhash.xxh3_64_intdigest(term.encode())
+def hashed(terms: Iterable[str]) -> Iterator[int]:
+    """The key of each term in the table, 64 bits, in order."""
+    return map(xxhash.xxh3_64_intdigest, map(str.encode, terms))
 
 
 def hash_terms(terms: Iterable[str]) -> Hashes:
-    """One hash a term, in order; shape (n,)."""
-    return np.fromiter(map(hash_term, terms), dtype=np.uint64)
+    """`hashed` as an array; shape (n,)."""
+    return np.fromiter(hashed(terms), dtype=np.uint64)
 
 
 def count_hashes(hashes: Hashes) -> tuple[Hashes, Counts]:

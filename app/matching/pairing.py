@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from app.matching.index_terms import Form
 from app.matching.layout import Kind, Slot
-from app.matching.prepare import NORMALISERS, Form
+from app.matching.prepare import NORMALISERS
 from app.matching.roles import infer_roles
 from app.matching.schema import Role
 from app.matching.text import fold

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.matching.frequencies import TermFrequencies
+from app.matching.index_terms import IndexTerms
 from app.matching.people import nicknames
 from app.matching.plan import PlannedTerm, RetrievalPlan
-from app.matching.prepare import IndexTerms
 from app.matching.text import STOP_WORDS, trigrams
 
 

@@ -11,11 +11,11 @@ import orjson
 
 from app.matching.compare import Comparison, compare_all, joined
 from app.matching.frequencies import TermFrequencies
+from app.matching.index_terms import Form, index_terms
 from app.matching.layout import Kind, Slot
 from app.matching.pairing import Pairing, pair_fields, query_form
 from app.matching.plan import RetrievalPlan
 from app.matching.planner import plan_retrieval
-from app.matching.prepare import Form, index_terms
 from app.matching.profile import Profile
 from app.matching.reasons import Reason, reasons_for
 from app.matching.score import Scores, score

@@ -14,7 +14,7 @@ from enum import StrEnum
 import orjson
 import xxhash
 
-from app.matching.prepare import Form
+from app.matching.index_terms import Form
 
 
 class Verdict(StrEnum):

@@ -13,8 +13,8 @@ from typing import Any
 from app.db.learned import LearnedRepository
 from app.db.learned_models import CalibrationRow, StandingRow
 from app.matching.adapting import Adaptation, adapted
+from app.matching.index_terms import Form
 from app.matching.layout import Kind, Slot
-from app.matching.prepare import Form
 from app.matching.profile import Profile
 from app.matching.rerank import comparable
 from app.matching.standing import StandingDecision, Verdict, in_force, record_identity

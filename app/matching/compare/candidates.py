@@ -16,8 +16,8 @@ from app.matching.compare.hints import HINT_FEATURES, compare_hints
 from app.matching.compare.scalars import Level, best_level
 from app.matching.compare.words import Words
 from app.matching.frequencies import TermFrequencies
+from app.matching.index_terms import Form
 from app.matching.layout import BAG_KINDS, Kind, Slot
-from app.matching.prepare import Form
 from app.matching.rarity import value_bits
 
 Floats = npt.NDArray[np.float64]
@@ -238,7 +238,7 @@ def _compare_values(
 
 
 def _term(slot: Slot, value: str) -> str:
-    """The key under which a value is counted; the counterpart of `prepare.countable`."""
+    """The key under which a value is counted; the counterpart of `index_terms.countable`."""
     if slot.kind is Kind.HOST:
         return f"ids:host:{value.partition('|')[0]}"
     if slot.kind is Kind.PHONE:

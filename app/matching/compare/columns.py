@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from app.matching.compare.bags import Bag, parse_bag
+from app.matching.index_terms import Form
 from app.matching.layout import Kind, Slot
-from app.matching.prepare import Form
 
 _JOINED_KINDS = frozenset({Kind.GIVEN, Kind.FAMILY, Kind.ADDRESS})
 """Several values of these are parts of one."""

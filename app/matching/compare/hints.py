@@ -11,8 +11,8 @@ import numpy.typing as npt
 from app.matching.compare.bags import Bag
 from app.matching.compare.columns import Columns, parse_bags
 from app.matching.frequencies import TermFrequencies
+from app.matching.index_terms import Form, host_words
 from app.matching.layout import Kind
-from app.matching.prepare import Form, host_words
 from app.matching.rarity import value_bits
 from app.matching.values import country_in_text
 

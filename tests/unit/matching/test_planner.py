@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from app.matching.frequencies import TermFrequencies, hash_terms
+from app.matching.index_terms import IndexTerms
 from app.matching.plan import RetrievalPlan
 from app.matching.planner import RetrievalPolicy, plan_retrieval
-from app.matching.prepare import IndexTerms
 
 
 def frequencies(rows: int, **names: int) -> TermFrequencies:
