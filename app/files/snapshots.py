@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +118,26 @@ def write_part(table: pa.Table, path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def iter_snapshot_rows(root: Path, manifest: Manifest, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The current records, oldest first, with `_seq`; memory is bounded by a batch and the keys of all rows."""
-    current = None if manifest.primary_key is None else current_seqs(root, manifest)
-    columns = [*manifest.fields, SEQ]
-    for part in manifest.parts:
-        file = pq.ParquetFile(root / part.key, memory_map=False, pre_buffer=False)
-        for batch in file.iter_batches(batch_rows, columns=columns):
-            kept = batch if current is None else batch.filter(_is_current(batch, current))
-            if kept.num_rows:
-                yield kept
+class SnapshotRows:
+    """The current records of a snapshot, oldest first, with `_seq`; memory is bounded by a batch and the keys of all rows."""
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self._root = root
+        self._manifest = manifest
+
+    @cached_property
+    def _current(self) -> npt.NDArray[np.int64] | None:
+        return None if self._manifest.primary_key is None else current_seqs(self._root, self._manifest)
+
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        columns = [*self._manifest.fields, SEQ]
+        current = self._current
+        for part in self._manifest.parts:
+            file = pq.ParquetFile(self._root / part.key, memory_map=False, pre_buffer=False)
+            for batch in file.iter_batches(batch_rows, columns=columns):
+                kept = batch if current is None else batch.filter(_is_current(batch, current))
+                if kept.num_rows:
+                    yield kept
 
 
 def current_seqs(root: Path, manifest: Manifest) -> npt.NDArray[np.int64]:

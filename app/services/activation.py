@@ -17,7 +17,7 @@ from app.db.models import Dataset, IndexRow, Snapshot
 from app.db.session import Database
 from app.errors import Conflict, DatasetNotFound
 from app.files.bundle import META, Bundle, BundleMeta
-from app.files.snapshots import Manifest, iter_snapshot_rows
+from app.files.snapshots import Manifest, SnapshotRows
 from app.matching.prepare import NORMALISER_VERSION
 from app.observability.stages import measured_build
 from app.ports import FileStore
@@ -156,7 +156,8 @@ class ActivationService:
         folder = self._folder(name)
         work = folder / "work"
         work.mkdir(parents=True)
-        schema = effective_schema(root, manifest, roles)
+        rows = SnapshotRows(root, manifest)
+        schema = effective_schema(manifest, rows, roles)
         body = index_body(manifest.fields, shards=self._settings.index_shards)
         admin = IndexAdmin(self._endpoint.client(_ADMIN_TIMEOUT_S))
         try:
@@ -168,7 +169,7 @@ class ActivationService:
             task = WorkerTask(self._endpoint, target, work, schema, fields, manifest.primary_key)
             processes = 1 if manifest.rows <= BATCH_ROWS else self._settings.build_processes
             plan = BuildPlan(meta, task, folder, processes, self._settings.index_replicas)
-            build(plan, iter_snapshot_rows(root, manifest, BATCH_ROWS), admin, progress)
+            build(plan, rows.batches(BATCH_ROWS), admin, progress)
         finally:
             admin.close()
             shutil.rmtree(work, ignore_errors=True)

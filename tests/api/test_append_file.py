@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.files.snapshots import SEQ, iter_snapshot_rows
+from app.files.snapshots import SEQ, SnapshotRows
 from app.services.runner import JobRunner
 from tests.api.conftest import Api
 from tests.api.test_datasets import append, dataset
@@ -70,7 +70,7 @@ async def rejects(api: Api, dataset_id: str, snapshot_id: str) -> list[dict[str,
 async def stored(api: Api, dataset_id: str, snapshot_id: str) -> list[dict[str, Any]]:
     manifest = await api.services.datasets.manifest(api.organisation_id, dataset_id, snapshot_id)
     root: Path = api.services.settings.store_dir
-    rows = [row for batch in iter_snapshot_rows(root, manifest, 1_000) for row in batch.to_pylist()]
+    rows = [row for batch in SnapshotRows(root, manifest).batches(1_000) for row in batch.to_pylist()]
     return [{name: value for name, value in row.items() if name != SEQ} for row in rows]
 
 
