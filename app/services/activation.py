@@ -108,16 +108,17 @@ class ActivationService:
         return found
 
     async def _kept(self, snapshot_id: str) -> str | None:
-        """The index that an earlier activation made of the snapshot; what is left of one that was lost is removed."""
+        """The index that an earlier activation made of the snapshot; what is left of one that the engine lost is removed."""
         async with self._db.begin() as session:
             row = await kept_index(session, snapshot_id)
         if row is None:
             return None
         existing = await self._on_admin(lambda admin: admin.existing(row.name))
-        if existing and await self._store.size(f"indices/{row.name}/{META}") is not None:
-            return row.name
-        await self._discard(row.name)
-        return None
+        if not existing:
+            await self._discard(row.name)
+            return None
+        # One without its bundle may still serve where that is open already; it goes when another is whole.
+        return row.name if await self._store.size(f"indices/{row.name}/{META}") is not None else None
 
     async def _build(self, job: Job, dataset: Dataset, snapshot: Snapshot) -> str:
         manifest = await self._datasets.manifest(dataset.organisation_id, dataset.id, snapshot.id)
