@@ -25,7 +25,7 @@ import httpx2
 import psutil
 
 from app.client import ApiFailure, Client
-from bench.run import CONNECTION, RESULTS, _load, _made, _request, read_folder
+from bench.run import CONNECTION, HIDDEN, RESULTS, _load, _made, _request, read_folder
 
 _SAMPLE_S = 0.5
 _IDLE_REQUESTS = 300
@@ -104,7 +104,7 @@ def _measured(
 
 def write_leads(path: Path, leads: Sequence[Record], rows: int) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(leads[0]), extrasaction="ignore")
+        writer = csv.DictWriter(file, [name for name in leads[0] if name == "id" or name not in HIDDEN], extrasaction="ignore")
         writer.writeheader()
         writer.writerows(itertools.islice(itertools.cycle(leads), rows))
 

@@ -34,6 +34,12 @@ _KINDS_OF_ROLE: dict[Role, tuple[Kind, ...]] = {
 }
 """Where a field may go when no slot has its name: the first kind that the master has; e-mail goes to both of its kinds."""
 
+_ONLY_WHERE_FREE: dict[Role, frozenset[Kind]] = {
+    Role.TEXT: frozenset({Kind.TITLE, Kind.ORG}),
+    Role.PERSON_NAME: frozenset({Kind.ORG, Kind.TITLE}),
+}
+"""A field of unknown meaning, or a person, is the name of a thing only where no other field of the record is: a lead's
+job title, source or notes are no second name of its company."""
 _ALL_KINDS = frozenset({Role.EMAIL})
 _BY_NAME_ONLY = frozenset({Kind.AFFILIATE, Kind.TEXT, Kind.IDENTIFIER, Kind.DATE, Kind.NUMBER})
 """Slots of one field: another field of the same role may mean something else, so only a lone pair is paired by role."""
@@ -50,22 +56,22 @@ class Pairing:
 def pair_fields(
     record: Mapping[str, Any], slots: tuple[Slot, ...], field_map: Mapping[str, str] | None = None
 ) -> Pairing:
-    """Pairs by `field_map`, then by name, then by role; a field that none of them places is unused."""
+    """Pairs by `field_map`, then by name, then by role, those whose role fits best first; what none of them places is unused."""
     by_field, by_folded = _slots_by_field(slots)
     mapped = field_map or {}
     paired: dict[str, tuple[int, ...]] = {}
-    rest: list[str] = []
-    for name in record:
+    roles: dict[str, Role] = {}
+    for name, value in record.items():
         target = by_field.get(mapped[name]) if name in mapped else by_folded.get(_folded(name))
         if target:
             paired[name] = target
         elif name not in mapped:
-            rest.append(name)
-    taken = {i for found in paired.values() for i in found}
-    for name in rest:
-        found = _by_role(name, record[name], slots, taken)
-        if found:
-            paired[name] = found
+            roles[name] = infer_roles({name: "string"}, {name: [value]})[name]
+    for late in (False, True):
+        taken = {i for found in paired.values() for i in found}
+        for name, role in roles.items():
+            if (role in _ONLY_WHERE_FREE) is late and (found := _by_role(role, slots, taken)):
+                paired[name] = found
     return Pairing(paired, tuple(name for name in record if name not in paired))
 
 
@@ -83,13 +89,16 @@ def _folded(name: str) -> str:
     return fold(name).replace(" ", "")
 
 
-def _by_role(name: str, value: Any, slots: tuple[Slot, ...], taken: set[int]) -> tuple[int, ...]:
-    role = infer_roles({name: "string"}, {name: [value]})[name]
+def _by_role(role: Role, slots: tuple[Slot, ...], taken: set[int]) -> tuple[int, ...]:
+    """The slots of the first kind that the master has and the record leaves room for."""
     found: list[int] = []
+    only_where_free = _ONLY_WHERE_FREE.get(role, frozenset())
     for kind in _KINDS_OF_ROLE[role]:
         places = [i for i, slot in enumerate(slots) if slot.kind is kind]
         if kind in _BY_NAME_ONLY:
             places = [i for i in places if i not in taken] if len(places) == 1 else []
+        elif kind in only_where_free and not taken.isdisjoint(places):
+            continue
         found += places
         if found and role not in _ALL_KINDS:
             break

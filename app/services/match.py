@@ -25,7 +25,7 @@ __all__ = ["MatchOptions", "MatchService"]
 
 _GROUP_RECORDS = 50
 """Records asked in one `_msearch`; the engine carries its searches out side by side."""
-_GROUPS_IN_FLIGHT = 2
+_GROUPS_IN_FLIGHT = 3
 """A process: one group is searched while another is reranked; more would only queue up in the engine."""
 
 Answer = dict[str, Any]

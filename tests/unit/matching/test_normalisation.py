@@ -110,3 +110,16 @@ def test_a_leads_fields_meet_an_accounts() -> None:
     met = {name: slots[positions[0]].fields[0] for name, positions in pairing.slots.items()}
     assert met == {"Company": "account_name", "email": "website", "country": "hq_country"}
     assert pairing.unused == ("first_name",)
+
+
+@pytest.mark.parametrize("extra", ["Lead Source", "job_title", "notes", "Contact"])
+def test_what_a_lead_says_beside_its_company_is_no_second_name_of_it(extra: str) -> None:
+    slots = slots_of(MatchSchema((FieldSpec("account_name", "string", Role.ORGANIZATION_NAME),)))
+    pairing = pair_fields({extra: "Trade fair", "Company": "Acme"}, slots)
+    assert (pairing.slots, pairing.unused) == ({"Company": (0,)}, (extra,))
+
+
+@pytest.mark.parametrize("only", ["x", "Contact"])
+def test_the_only_field_that_may_be_the_name_is_the_name(only: str) -> None:
+    slots = slots_of(MatchSchema((FieldSpec("account_name", "string", Role.ORGANIZATION_NAME),)))
+    assert pair_fields({only: "Acme", "country": "US"}, slots).slots == {only: (0,)}
