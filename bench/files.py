@@ -104,7 +104,9 @@ def _measured(
 
 def write_leads(path: Path, leads: Sequence[Record], rows: int) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [name for name in leads[0] if name == "id" or name not in HIDDEN], extrasaction="ignore")
+        writer = csv.DictWriter(
+            file, [name for name in leads[0] if name == "id" or name not in HIDDEN], extrasaction="ignore"
+        )
         writer.writeheader()
         writer.writerows(itertools.islice(itertools.cycle(leads), rows))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import xxhash
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTerm:
+class PlannedTerm(NamedTuple):
     """One term of one index field.
 
     `analyzed` terms (phonetic) are put through the field's own analyzer; all others are asked as they stand.

@@ -18,7 +18,7 @@ from app.matching.plan import RetrievalPlan
 from app.matching.planner import plan_retrieval
 from app.matching.profile import Profile
 from app.matching.reasons import Reason, reasons_for
-from app.matching.score import Scores, score
+from app.matching.score import Scores, score_all
 from app.matching.standing import StandingDecision, Verdict
 
 FormReader = Callable[[Sequence[int]], Sequence[bytes]]
@@ -105,24 +105,33 @@ def rerank(
     read = map(orjson.loads, read_forms([ordinal for ordinals in new for ordinal in ordinals]))
     forms: list[list[Form]] = [list(islice(read, len(ordinals))) for ordinals in new]
     compared = compare_all(slots, [one.query.form for one in retrievals], forms, frequencies)
-    found = []
-    for one, ordinals, comparison in zip(retrievals, new, compared, strict=True):
-        if one.earlier is not None:
-            had = one.earlier
-            place = {ordinal: at for at, ordinal in enumerate((*had.ordinals, *ordinals))}
-            comparison = joined(had.comparison, comparison, [place[ordinal] for ordinal in one.ordinals])
-        found.append(_scored(one.query, one.ordinals, comparison, frequencies, profile))
-    return found
+    comparisons = [_with_earlier(*one) for one in zip(retrievals, new, compared, strict=True)]
+    decided = [_decided(one) for one in retrievals]
+    same = [{c: decision.verdict is Verdict.ALWAYS for c, decision in one.items()} for one in decided]
+    scored = score_all(comparisons, profile.model, frequencies.rows, same)
+    return [
+        Reranked(one.ordinals, comparison, scores, _order(one.ordinals, scores), standing)
+        for one, comparison, scores, standing in zip(retrievals, comparisons, scored, decided, strict=True)
+    ]
 
 
-def _scored(
-    query: Query, ordinals: Sequence[int], comparison: Comparison, frequencies: TermFrequencies, profile: Profile
-) -> Reranked:
-    decided = {c: query.standing[o] for c, o in enumerate(ordinals) if o in query.standing} if query.standing else {}
-    same = {c: decision.verdict is Verdict.ALWAYS for c, decision in decided.items()}
-    scores = score(comparison, profile.model, frequencies.rows, same)
-    order = [c for _, _, c in sorted(zip((-scores.log_odds).tolist(), ordinals, range(len(ordinals)), strict=True))]
-    return Reranked(ordinals, comparison, scores, order, decided)
+def _with_earlier(retrieval: Retrieval, ordinals: Sequence[int], comparison: Comparison) -> Comparison:
+    """All candidates in retrieval order; `comparison` is of `ordinals`, the others were compared before."""
+    had = retrieval.earlier
+    if had is None:
+        return comparison
+    place = {ordinal: at for at, ordinal in enumerate((*had.ordinals, *ordinals))}
+    return joined(had.comparison, comparison, [place[ordinal] for ordinal in retrieval.ordinals])
+
+
+def _decided(retrieval: Retrieval) -> dict[int, StandingDecision]:
+    standing = retrieval.query.standing
+    return {c: standing[o] for c, o in enumerate(retrieval.ordinals) if o in standing} if standing else {}
+
+
+def _order(ordinals: Sequence[int], scores: Scores) -> list[int]:
+    ranked = sorted(zip((-scores.log_odds).tolist(), ordinals, range(len(ordinals)), strict=True))
+    return [candidate for _, _, candidate in ranked]
 
 
 def reasons_of(reranked: Reranked, profile: Profile, candidate: int) -> list[Reason]:

@@ -9,7 +9,7 @@ term of the sum. A monotone calibrator then maps the log-odds to the published p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from app.matching.compare.candidates import Comparison, feature_names
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+Decided = Mapping[int, bool]
+"""By candidate that a person has decided about, whether it is the entity."""
 
 BITS = 1.0 / math.log(2.0)
 """Nats to bits."""
@@ -97,14 +100,33 @@ class Scores:
         return float(self.log_odds[candidate]) * BITS
 
 
-def score(comparison: Comparison, model: ScoreModel, rows: int, decided: Mapping[int, bool] | None = None) -> Scores:
+def score(comparison: Comparison, model: ScoreModel, rows: int, decided: Decided | None = None) -> Scores:
     """Scores every candidate of a comparison against a snapshot of `rows` records.
 
     `decided` says of candidates that a person has decided about whether they are the entity.
     """
-    # Not a matrix product: that adds up a row's terms in an order that depends on the row's place among the others.
-    slots = np.array([np.einsum("ij,j->i", slot.features, model.vector(slot.kind)) for slot in comparison.slots])
-    return combine(slots.reshape(len(comparison.slots), comparison.candidates), model, rows, decided)
+    [scores] = score_all([comparison], model, rows, [decided or {}])
+    return scores
+
+
+def score_all(
+    comparisons: Sequence[Comparison], model: ScoreModel, rows: int, decided: Sequence[Decided]
+) -> list[Scores]:
+    """`score` of each comparison, all at once: what a call costs is shared by all."""
+    slots = [np.empty((len(one.slots), one.candidates)) for one in comparisons]
+    alike: dict[tuple[str, tuple[str, ...]], list[tuple[Floats, Floats]]] = {}
+    for comparison, added in zip(comparisons, slots, strict=True):
+        for at, slot in enumerate(comparison.slots):
+            alike.setdefault((slot.kind, slot.fields), []).append((slot.features, added[at]))
+    for (kind, _), parts in alike.items():
+        features = np.concatenate([part for part, _ in parts])
+        # Not a matrix product: that adds up a row's terms in an order that depends on the row's place among the others.
+        weighed = np.einsum("ij,j->i", features, model.vector(kind))
+        end = 0
+        for part, added in parts:
+            start, end = end, end + len(part)
+            added[:] = weighed[start:end]
+    return combine_all(slots, model, rows, decided)
 
 
 def prior_of(model: ScoreModel, rows: int) -> float:
@@ -112,37 +134,62 @@ def prior_of(model: ScoreModel, rows: int) -> float:
     return model.prior - model.prior_per_doubling * math.log2(max(rows, _LEAST_ROWS))
 
 
-def combine(slots: Floats, model: ScoreModel, rows: int, decided: Mapping[int, bool] | None = None) -> Scores:
+def combine(slots: Floats, model: ScoreModel, rows: int, decided: Decided | None = None) -> Scores:
     """From what each slot adds for each candidate, (slots, candidates) in nats, to shared out and calibrated scores."""
+    [scores] = combine_all([slots], model, rows, [decided or {}])
+    return scores
+
+
+def combine_all(slots: Sequence[Floats], model: ScoreModel, rows: int, decided: Sequence[Decided]) -> list[Scores]:
+    """`combine` of each query's candidates, all of them in one row of arrays."""
     prior = prior_of(model, rows)
-    own = prior + slots.sum(axis=0)
+    counts = np.fromiter((added.shape[1] for added in slots), np.intp, len(slots))
+    ends = counts.cumsum()
+    own = prior + np.concatenate([added.sum(axis=0) for added in slots]) if len(slots) else np.empty(0)
     standing = np.zeros(len(own))
-    for candidate, same in (decided or {}).items():
-        standing[candidate] = (_DECIDED_NATS if same else -_DECIDED_NATS) - own[candidate]
+    for start, of_query in zip((ends - counts).tolist(), decided, strict=True):
+        for candidate, same in of_query.items():
+            standing[start + candidate] = (_DECIDED_NATS if same else -_DECIDED_NATS) - own[start + candidate]
     odds = np.exp(np.where(standing != 0.0, own + standing, np.minimum(np.maximum(own, -_MAX_NATS), _MAX_NATS)))
-    competition = -model.competition * _others(odds)
+    spread = _Spread(counts)
+    rest = np.maximum(spread.over(np.add, odds) - odds, 0.0)
+    competition = -model.competition * np.log1p(rest)
     log_odds = own + standing + competition
-    return Scores(prior, slots, standing, competition, log_odds, published(log_odds, model.calibrator))
+    score = _published(log_odds, model.calibrator, spread)
+    return [
+        Scores(prior, added, *(array[end - count : end] for array in (standing, competition, log_odds, score)))
+        for added, count, end in zip(slots, counts.tolist(), ends.tolist(), strict=True)
+    ]
 
 
 def published(log_odds: Floats, calibrator: Calibrator) -> Floats:
-    """The calibrated probability of the best candidate; the others keep their proportion to it.
+    """The calibrated probability of the best candidate of one query; the others keep their proportion to it.
 
     The calibrator was fitted on best candidates. Moving each candidate by itself would let many unlikely ones add up to more
     than certainty and take it from the likely one.
     """
-    if not len(log_odds):
-        return log_odds
+    return _published(log_odds, calibrator, _Spread(np.array([len(log_odds)])))
+
+
+def _published(log_odds: Floats, calibrator: Calibrator, spread: _Spread) -> Floats:
     shares = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -_MAX_NATS, _MAX_NATS)))
-    best = log_odds.max(keepdims=True)
+    best = spread.over(np.maximum, log_odds)
     wanted = 1.0 / (1.0 + np.exp(-calibrator(np.clip(best, -_MAX_NATS, _MAX_NATS))))
-    factor = min(float(wanted[0] / shares.max()), 1.0 / float(shares.sum()))
+    factor = np.minimum(wanted / spread.over(np.maximum, shares), 1.0 / spread.over(np.add, shares))
     published: Floats = shares * factor
     return published
 
 
-def _others(odds: Floats) -> Floats:
-    """ln(1 + sum over the other candidates of their odds), for each candidate."""
-    rest = np.maximum(odds.sum() - odds, 0.0)
-    others: Floats = np.log1p(rest)
-    return others
+class _Spread:
+    """Queries whose candidates stand one after another: what holds of all candidates of a query, said of each."""
+
+    def __init__(self, counts: Integers) -> None:
+        self._counts = counts[counts > 0]
+        self._starts = self._counts.cumsum() - self._counts
+
+    def over(self, take: np.ufunc, values: Floats) -> Floats:
+        """The sum, or the highest, of a query's values, for each of its candidates."""
+        if not len(values):
+            return values
+        spread: Floats = take.reduceat(values, self._starts).repeat(self._counts)
+        return spread

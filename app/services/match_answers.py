@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice, takewhile
 from typing import Any
 
 import orjson
@@ -18,7 +19,8 @@ def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
     """The contract's answer but for `request_id` and `took_ms`."""
     order = ranked.reranked.order
     best = float(ranked.reranked.scores.score[order[0]]) if order else 0.0
-    kept = [position for position in order if ranked.score(position) >= call.threshold][: call.options.top_n]
+    reach = takewhile(lambda position: ranked.score(position) >= call.threshold, order)
+    kept = list(islice(reach, call.options.top_n))
     records = call.target.bundle.records.read_many([ranked.candidates[position].ordinal for position in kept])
     matches = [
         match_of(call, ranked, position, orjson.loads(content)) for position, content in zip(kept, records, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,9 @@ def _kept(call: MatchCall, ranked: Ranked, answer: dict[str, Any]) -> KeptAnswer
     scores = ranked.reranked.scores
     own = scores.log_odds - scores.competition
     least = least_weight(call.profile, call.threshold)
-    heavy = [c for c in ranked.reranked.order if least is not None and own[c] >= least]
-    light = np.delete(own, heavy)
+    weighty = own >= (math.inf if least is None else least)
+    heavy = [c for c in ranked.reranked.order if weighty[c]] if weighty.any() else []
+    light = own[~weighty]
     records = call.target.bundle.records.read_many([ranked.candidates[c].ordinal for c in heavy])
     return KeptAnswer(
         answer["profile"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +52,7 @@ for _name, _weight in (
 Pair = tuple[tuple[str, ...], tuple[str, ...]] | tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class SlotComparison:
+class SlotComparison(NamedTuple):
     """One slot's features, (candidates, features of the kind); all zero where a side has no value.
 
     `pairs` holds for each candidate the two values that were compared (words of a bag, else the value), or None.
@@ -115,7 +115,7 @@ def joined(one: Comparison, other: Comparison, order: Sequence[int]) -> Comparis
     if not one.slots or not other.slots:
         return _picked(one if one.slots else other, order)
     slots = tuple(
-        replace(a, features=np.concatenate([a.features, b.features]), pairs=[*a.pairs, *b.pairs])
+        SlotComparison(a.kind, a.fields, np.concatenate([a.features, b.features]), [*a.pairs, *b.pairs])
         for a, b in zip(one.slots, other.slots, strict=True)
     )
     return _picked(Comparison(slots, one.candidates + other.candidates), order)
@@ -123,7 +123,7 @@ def joined(one: Comparison, other: Comparison, order: Sequence[int]) -> Comparis
 
 def _picked(comparison: Comparison, order: Sequence[int]) -> Comparison:
     slots = tuple(
-        replace(slot, features=slot.features[order], pairs=[slot.pairs[at] for at in order])
+        SlotComparison(slot.kind, slot.fields, slot.features[order], [slot.pairs[at] for at in order])
         for slot in comparison.slots
     )
     return Comparison(slots, len(order))
