@@ -9,10 +9,12 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app import errors
+from app.db.trouble import trouble_of
 from app.identity import current
 from app.observability import frames_of
 
@@ -110,6 +112,14 @@ def install(app: FastAPI, top_up_url: str) -> None:
         message = f"{request.method} {request.url.path}: {exc.detail}."
         headers = dict(exc.headers or {})
         return Response(envelope(code, message, {}), exc.status_code, headers, "application/json")
+
+    @app.exception_handler(OperationalError)
+    async def database(request: Request, exc: OperationalError) -> Response:
+        trouble = trouble_of(exc)
+        if trouble is None:
+            return await bug(request, exc)
+        log.error("database_in_trouble", code=trouble.code, frames=frames_of(exc))
+        return error_response(trouble)
 
     @app.exception_handler(Exception)
     async def bug(request: Request, exc: Exception) -> Response:
