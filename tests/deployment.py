@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from sqlalchemy import update
 
 from app.bootstrap import Services, build
 from app.db.models import JobRow, now
+from app.db.step_models import StepRow
 from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
 from tests.cable import Cable
 
+_ENDED = ("completed", "failed", "cancelled")
 SCHEMA = dict.fromkeys(("id", "name", "city"), "string")
 
 
@@ -62,6 +65,21 @@ class Deployment:
         async with self.services.db.begin() as session:
             long_ago = now() - timedelta(minutes=5)
             await session.execute(update(JobRow).where(JobRow.id == job_id).values(heartbeat_at=long_ago))
+
+    async def until(self, job_id: str, processed: int) -> dict[str, Any]:
+        """Waits until so many rows are done, or the job has ended."""
+        while True:
+            job = await self.services.jobs.get(self.organisation_id, job_id)
+            if job["status"] in _ENDED or job["progress"]["processed"] >= processed:
+                return job
+            await asyncio.sleep(0.02)
+
+    async def forget_leases(self, job_id: str) -> None:
+        """As if the workers that hold the job's steps had been silent for long."""
+        async with self.services.db.begin() as session:
+            long_ago = now() - timedelta(minutes=5)
+            leased = StepRow.job_id == job_id, StepRow.leased_until.is_not(None)
+            await session.execute(update(StepRow).where(*leased).values(leased_until=long_ago))
 
     def indices(self, dataset_id: str) -> set[str]:
         admin = IndexAdmin(Endpoint.from_settings(self.services.settings).client(30))

@@ -15,6 +15,7 @@ from app.bootstrap import Services
 from app.config import Settings
 from app.db.indices import IndexRepository
 from app.errors import SearchUnavailable, SnapshotNotActive
+from app.files.bundle import META
 from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
 from app.services.match import MatchOptions
@@ -116,6 +117,20 @@ async def test_an_index_that_the_engine_lost_is_built_again(deployment: Deployme
     assert (done["status"], done["result"]["reused_index"]) == ("completed", False), done
     assert deployment.indices(dataset_id) == deployment.bundles(dataset_id) != lost
     assert await first_match(services, owner, dataset_id, "Some Company 3") == "Some Company 3"
+
+
+async def test_an_index_that_lost_its_bundle_is_built_again_beside_it(deployment: Deployment) -> None:
+    services, owner = deployment.services, deployment.organisation_id
+    dataset_id, snapshot_id = await deployment.activated(companies(20, "Some"))
+    [bare] = deployment.indices(dataset_id)
+    (services.settings.store_dir / "indices" / bare / META).unlink()
+    job = await deployment.activation_job(dataset_id, snapshot_id)
+    await services.runner.run(job)
+    done = await services.jobs.get(owner, job)
+    assert (done["status"], done["result"]["reused_index"]) == ("completed", False), done
+    assert await first_match(services, owner, dataset_id, "Some Company 3") == "Some Company 3"
+    [whole] = deployment.indices(dataset_id) - {bare}
+    assert (services.settings.store_dir / "indices" / whole / META).exists()
 
 
 async def test_matching_recovers_when_the_engine_is_back(deployment: Deployment) -> None:

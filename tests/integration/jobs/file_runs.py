@@ -8,21 +8,18 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.bootstrap import Services
-from app.db.models import now
 from app.db.step_models import StepRow
 from app.services.file_jobs.service import FileRequest
 from app.services.match import MatchOptions
 from tests.deployment import Deployment
 
 ROWS = 200
-_ENDED = ("completed", "failed", "cancelled")
 
 
 def leads() -> bytes:
@@ -65,23 +62,8 @@ class Files:
         assert result is not None
         return result.path.read_bytes(), rejects.path.read_bytes()
 
-    async def until(self, job_id: str, processed: int) -> dict[str, Any]:
-        """Waits until so many rows are done, or the job has ended."""
-        while True:
-            job = await self.job(job_id)
-            if job["status"] in _ENDED or job["progress"]["processed"] >= processed:
-                return job
-            await asyncio.sleep(0.02)
-
     async def end(self, job_id: str) -> dict[str, Any]:
-        return await self.until(job_id, sys.maxsize)
-
-    async def forget_leases(self, job_id: str) -> None:
-        """As if the workers that hold the job's steps had been silent for long."""
-        async with self.services.db.begin() as session:
-            long_ago = now() - timedelta(minutes=5)
-            leased = StepRow.job_id == job_id, StepRow.leased_until.is_not(None)
-            await session.execute(update(StepRow).where(*leased).values(leased_until=long_ago))
+        return await self.deployment.until(job_id, sys.maxsize)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from app.services.file_jobs.service import FileRequest
 from app.services.match import MatchOptions
 from app.services.match_records import MatchCall, read_record
 from tests.deployment import Deployment
+from tests.integration.jobs.file_runs import start_worker
 
 OPTIONS = MatchOptions(profile="leads_to_accounts", top_n=3)
 SCORE_TOLERANCE = 0.01
@@ -159,7 +161,9 @@ def states() -> list[list[dict[str, Any]]]:
 async def runs(
     make_settings: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Runs]:
-    settings = make_settings(tmp_path_factory.mktemp("delta")).model_copy(update={"kept_indices": 3})
+    settings = make_settings(tmp_path_factory.mktemp("delta")).model_copy(
+        update={"kept_indices": 3, "file_chunk_rows": 200}
+    )
     services = await build(settings)
     owner = await services.keys.create_organisation("Delta")
     deployment = Deployment(services, owner)
@@ -203,6 +207,21 @@ async def test_a_delta_goes_back_to_an_earlier_snapshot(runs: Runs) -> None:
     applied = await runs.answers(runs.jobs[2]) | await runs.told(back)
     await check_same(runs, applied, await runs.answers(runs.jobs[1]))
     assert back["result"]["records_removed"] == len(states()[2])
+
+
+async def test_a_worker_killed_in_the_middle_of_a_delta_leaves_no_trace(runs: Runs) -> None:
+    services, owner = runs.deployment.services, runs.deployment.organisation_id
+    asked = DeltaRequest(runs.snapshots[0], runs.snapshots[1], runs.jobs[0], None)
+    job_id = str((await services.deltas.submit(owner, asked))["job_id"])
+    worker = await start_worker(services)
+    seen = await runs.deployment.until(job_id, 1)
+    worker.send_signal(signal.SIGKILL)
+    await worker.wait()
+    assert seen["status"] == "running"
+    await runs.deployment.forget_leases(job_id)
+    await services.lane.drain()
+    assert (await runs.job(job_id))["result"] == runs.first["result"]
+    assert await runs.rows(job_id) == await runs.rows(runs.first["job_id"])
 
 
 async def test_a_restricted_retrieval_finds_what_a_wide_one_finds_among_these_ordinals(runs: Runs) -> None:

@@ -19,7 +19,7 @@ from tests.integration.jobs.file_runs import Files, until_waiting, working
 async def test_a_job_waits_for_space_on_the_disk(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = await files.submit()
     async with working(files.services):
-        await files.until(job_id, 1)
+        await files.deployment.until(job_id, 1)
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", _no_space)
             await until_waiting(files, job_id)

@@ -31,10 +31,10 @@ async def test_any_number_of_lanes_gives_the_same_bytes(files: Files) -> None:
 async def test_a_killed_worker_leaves_no_trace(files: Files) -> None:
     job_id = await files.submit()
     worker = await start_worker(files.services)
-    await files.until(job_id, 1)
+    await files.deployment.until(job_id, 1)
     worker.send_signal(signal.SIGKILL)
     await worker.wait()
-    await files.forget_leases(job_id)
+    await files.deployment.forget_leases(job_id)
     await files.services.lane.drain()
     assert await files.artefacts(job_id) == files.expected
 
@@ -42,11 +42,11 @@ async def test_a_killed_worker_leaves_no_trace(files: Files) -> None:
 async def test_a_worker_that_was_taken_for_dead_and_was_not_changes_nothing(files: Files) -> None:
     job_id = await files.submit()
     worker = await start_worker(files.services)
-    await files.until(job_id, 1)
+    await files.deployment.until(job_id, 1)
     worker.send_signal(signal.SIGSTOP)
-    await files.forget_leases(job_id)
+    await files.deployment.forget_leases(job_id)
     async with working(files.services):
-        await files.until(job_id, ROWS // 2)
+        await files.deployment.until(job_id, ROWS // 2)
         worker.send_signal(signal.SIGCONT)
         await files.end(job_id)
     worker.terminate()
@@ -68,7 +68,7 @@ async def test_artefacts_outlive_the_processes_that_made_and_served_them(files: 
 async def test_a_stopped_worker_gives_its_step_back_at_once(files: Files) -> None:
     job_id = await files.submit()
     async with working(files.services):
-        await files.until(job_id, 1)
+        await files.deployment.until(job_id, 1)
     await files.services.lane.drain()
     assert await files.artefacts(job_id) == files.expected
 
@@ -97,7 +97,7 @@ async def test_a_job_that_is_woken_twice_is_done_once(files: Files) -> None:
 async def test_a_job_waits_for_an_engine_that_is_away(files: Files) -> None:
     job_id = await files.submit()
     async with files.deployment.behind_a_cable() as (cable, behind), working(behind):
-        await files.until(job_id, 1)
+        await files.deployment.until(job_id, 1)
         await cable.cut()
         halted = (await files.job(job_id))["progress"]["processed"]
         await until_waiting(files, job_id)
