@@ -106,6 +106,13 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
     return tokens, found
 
 
+def _without_article(words: list[str]) -> list[str]:
+    """`The Boeing Company` and `Boeing Company (The)` are one name."""
+    if len(words) > 1 and words[0] == "the":
+        words = words[1:]
+    return words[:-1] if len(words) > 1 and words[-1] == "the" else words
+
+
 def _without_and(tokens: list[str]) -> list[str]:
     """A name that lost its form must not end with the word that joined them: `Carnival Corporation & plc`."""
     return tokens[:-1] if len(tokens) > 1 and tokens[-1] == "and" else tokens
@@ -126,10 +133,8 @@ def organisation_name(text: str) -> OrganisationName:
         text = _FOOTNOTE.sub(r"\1 ", text)
     elif text.endswith(_PAR_VALUE_ENDS):
         text = _PAR_VALUE.sub("", text)
-    words = fold(spell_out(text)).split()
+    words = _without_article(fold(spell_out(text)).split())
     tokens, legal_class = split_legal_form(words)
-    if tokens and tokens[0] == "the" and len(tokens) > 1:
-        tokens = tokens[1:]
     tokens = _without_and(tokens)
     return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, _acronyms(words, tokens))
 
