@@ -25,6 +25,7 @@ _MARGIN_NATS = 0.3
 """An answer so near a bound is asked again: what candidates without weight add is known from the earlier snapshot only."""
 _LEAST_BOUND = 1e-3
 _LEAST_PROBABILITY = 1e-9
+_MAX_NATS = 60.0
 
 
 class Change(StrEnum):
@@ -80,6 +81,11 @@ def least_weight(profile: Profile, threshold: float) -> float | None:
     if bound < _LEAST_BOUND:
         return None
     return min(_WEIGHTY_NATS, profile.model.calibrator.inverse(min(bound, 1.0 - _LEAST_PROBABILITY)) - _ROOM_NATS)
+
+
+def sum_of_odds(own: Floats) -> float:
+    """What candidates of these log-odds (nats), seen alone, weigh together; rounded, as it is kept."""
+    return round(float(np.exp(np.minimum(own, _MAX_NATS)).sum()), 6)
 
 
 def change_of(before: KeptAnswer | None, after: KeptAnswer | None) -> Change | None:

@@ -99,8 +99,9 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
     if len(tokens) < 2:
         return tokens, found
     for length in in_front.get(tokens[0], ()):
-        if length < len(tokens) and tuple(tokens[:length]) in forms:
-            return tokens[length:], found or forms[tuple(tokens[:length])]
+        kind = forms.get(tuple(tokens[:length])) if length < len(tokens) else None
+        if kind is not None:
+            return tokens[length:], found or kind
     if tokens[0] in _LEADING_FORMS:
         return tokens[1:], found or forms.get((tokens[0],), "")
     return tokens, found

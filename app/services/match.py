@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -26,8 +26,9 @@ __all__ = ["MatchOptions", "MatchService"]
 _GROUP_RECORDS = 50
 """Records asked in one `_msearch`; the engine carries its searches out side by side."""
 _GROUPS_IN_FLIGHT = 3
-"""A process: one group is searched while another is reranked; more would only queue up in the engine."""
+"""A process: two are searched while one is reranked, so that neither side waits; more would only queue up in the engine."""
 
+T = TypeVar("T")
 Answer = dict[str, Any]
 Shape = Callable[[MatchCall, Ranked], Answer]
 
@@ -38,7 +39,7 @@ class MatchService:
     def __init__(self, index: CandidateIndex, targets: MatchTargets) -> None:
         self.index = index
         self._targets = targets
-        self.groups = asyncio.Semaphore(_GROUPS_IN_FLIGHT)
+        self._groups = asyncio.Semaphore(_GROUPS_IN_FLIGHT)
 
     async def resolve(self, organisation_id: str, snapshot_id: str | None, dataset_id: str | None) -> MatchTarget:
         return await self._targets.resolve(organisation_id, snapshot_id, dataset_id)
@@ -73,23 +74,34 @@ class MatchService:
         call = MatchCall.of(target, options)
         keys = [repr(record) for record in records]
         distinct = list(dict(zip(keys, records, strict=True)).items())
-        groups = [distinct[at : at + _GROUP_RECORDS] for at in range(0, len(distinct), _GROUP_RECORDS)]
+        parts = await self.in_groups(
+            len(distinct), lambda group: self._match_group(call, [record for _, record in distinct[group]], shape)
+        )
+        answers = dict(zip((key for key, _ in distinct), (a for part in parts for a in part), strict=True))
+        return [answers[key] for key in keys]
+
+    async def in_groups(self, records: int, do: Callable[[slice], Awaitable[T]]) -> list[T]:
+        """What `do` makes of each group of so many records, a few of them at once; raises what the first to fail raises."""
+
+        async def bounded(group: slice) -> T:
+            async with self._groups:
+                return await do(group)
+
+        groups = [slice(at, min(at + _GROUP_RECORDS, records)) for at in range(0, records, _GROUP_RECORDS)]
         try:
             async with asyncio.TaskGroup() as tasks:
-                parts = [tasks.create_task(self._match_group(call, [r for _, r in group], shape)) for group in groups]
+                parts = [tasks.create_task(bounded(group)) for group in groups]
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
-        answers = dict(zip((key for key, _ in distinct), (a for part in parts for a in part.result()), strict=True))
-        return [answers[key] for key in keys]
+        return [part.result() for part in parts]
 
     async def _match_group(
         self, call: MatchCall, records: Sequence[Mapping[str, Any]], shape: Shape
     ) -> list[Answer | FoundryOpsError]:
-        async with self.groups:
-            with stage("prepare"):
-                read = [_read_or_error(record, call) for record in records]
-            asked = [one for one in read if isinstance(one, Asked)]
-            answers = iter(_answers(call, await self.rank(call, asked), shape))
+        with stage("prepare"):
+            read = [_read_or_error(record, call) for record in records]
+        asked = [one for one in read if isinstance(one, Asked)]
+        answers = iter(_answers(call, await self.rank(call, asked), shape))
         return [next(answers) if isinstance(one, Asked) else one for one in read]
 
     async def rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
@@ -117,12 +129,9 @@ class MatchService:
         settled: dict[int, Ranked] = {}
         unsettled: dict[int, Reranked] = {}
         with stage("rerank"):
-            worth = {
-                at: candidates
-                for at, candidates in zip(tried, found, strict=True)
-                if may_settle([one.retrieval_score for one in candidates], policy)
-            }
-            ranked = ranked_all(call, [Pool(asked[at], candidates) for at, candidates in worth.items()])
+            pools = {at: Pool(asked[at], candidates) for at, candidates in zip(tried, found, strict=True)}
+            worth = {at: pool for at, pool in pools.items() if may_settle(pool.retrieval_scores, policy)}
+            ranked = ranked_all(call, list(worth.values()))
             for at, one in zip(worth, ranked, strict=True):
                 if settles(call, policy, one):
                     settled[at] = one

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import orjson
 
-from app.matching.delta import KeptAnswer, least_weight
+from app.matching.delta import KeptAnswer, least_weight, sum_of_odds
 from app.services.match_answers import answer_of
 from app.services.match_ranking import Ranked
 from app.services.match_records import MatchCall
 
 KEPT = "kept"
 """Where an answer holds its KeptAnswer; never shown."""
-_MAX_NATS = 60.0
 
 
 def kept_answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def _kept(call: MatchCall, ranked: Ranked, answer: dict[str, Any]) -> KeptAnswer
         answer["decision"],
         tuple((match["record_id"], match["score"]) for match in answer["matches"]),
         tuple(orjson.loads(record)["record_id"] for record in records),
-        round(float(np.exp(np.minimum(light, _MAX_NATS)).sum()), 6),
+        sum_of_odds(light),
         ranked.asked.query.plan.digest(),
         bool(ranked.asked.query.standing),
     )

@@ -47,6 +47,14 @@ class Pool:
     candidates: list[Retrieved]
     earlier: Reranked | None = None
 
+    @property
+    def retrieval_scores(self) -> list[float]:
+        return [found.retrieval_score for found in self.candidates]
+
+    def is_longer(self, most: int) -> bool:
+        """Whether there are more candidates than these, none of which a person has decided about."""
+        return len(self.candidates) > most and not self.asked.query.standing
+
     def first(self, most: int) -> Pool:
         """The same record with the best-retrieved of its candidates."""
         return replace(self, candidates=self.candidates[:most])
@@ -57,10 +65,9 @@ def ranked_in_turn(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
     policy = call.profile.first
     if policy is None or call.threshold <= 1.0 - policy.least_score:
         return ranked_all(call, pools)
-    long = [
-        at for at, one in enumerate(pools) if len(one.candidates) > policy.candidates and not one.asked.query.standing
-    ]
-    heads = dict(zip(long, ranked_all(call, [pools[at].first(policy.candidates) for at in long]), strict=True))
+    best = {at: one.first(policy.candidates) for at, one in enumerate(pools) if one.is_longer(policy.candidates)}
+    worth = {at: one for at, one in best.items() if may_settle(one.retrieval_scores, policy)}
+    heads = dict(zip(worth, ranked_all(call, list(worth.values())), strict=True))
     done = {at: head for at, head in heads.items() if settles(call, policy, head)}
     left = {
         at: replace(one, earlier=heads[at].reranked) if at in heads else one
@@ -72,9 +79,7 @@ def ranked_in_turn(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
 
 
 def settles(call: MatchCall, policy: FirstPolicy, ranked: Ranked) -> bool:
-    """Whether the answer stands although there may be other candidates."""
-    if not may_settle([one.retrieval_score for one in ranked.candidates], policy):
-        return False
+    """Whether the answer stands although there may be other candidates; of candidates that may settle it."""
     scores, best = ranked.reranked.scores, ranked.reranked.order[0]
     return is_settled(scores, best, policy, call.profile.model, call.threshold)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +11,13 @@ import numpy as np
 import orjson
 
 from app.errors import InvalidSchema
-from app.matching.delta import KeptAnswer, least_weight, stands
+from app.matching.delta import KeptAnswer, least_weight, stands, sum_of_odds
 from app.matching.rerank import Retrieval, rerank
 from app.ports import Retrieved
 from app.services.match import MatchService
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
 from app.services.match_targets import MatchTarget
 
-_GROUP_RECORDS = 50
 _RIVALS = 10
 """Touched records that are looked at for each record; where all of them have weight there may be more."""
 
@@ -66,13 +64,10 @@ class Rechecker:
         `kept` is None for a record that had no answer.
         """
         call = MatchCall.of(target, options)
-        groups = [range(at, min(at + _GROUP_RECORDS, len(records))) for at in range(0, len(records), _GROUP_RECORDS)]
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                parts = [tasks.create_task(self._standing(call, records, kept, touched, group)) for group in groups]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
-        return {at: answer for part in parts for at, answer in part.result().items()}
+        parts = await self._match.in_groups(
+            len(records), lambda group: self._standing(call, records, kept, touched, range(group.start, group.stop))
+        )
+        return {at: answer for part in parts for at, answer in part.items()}
 
     async def _standing(
         self,
@@ -83,15 +78,14 @@ class Rechecker:
         group: range,
     ) -> dict[int, KeptAnswer]:
         """Of the group."""
-        async with self._match.groups:
-            read = [_read(at, records[at], kept[at], call, touched) for at in group]
-            left = [one for one in read if one is not None]
-            rivals: list[list[Retrieved]] = [[] for _ in left]
-            if touched.runs and left:
-                plans = [one.asked.query.plan for one in left]
-                index = call.target.index
-                rivals = await self._match.index.retrieve_many(index, plans, _RIVALS, within=touched.runs)
-            confirmed = [(one.at, _confirmed(one, found, call)) for one, found in zip(left, rivals, strict=True)]
+        read = [_read(at, records[at], kept[at], call, touched) for at in group]
+        left = [one for one in read if one is not None]
+        rivals: list[list[Retrieved]] = [[] for _ in left]
+        if touched.runs and left:
+            plans = [one.asked.query.plan for one in left]
+            index = call.target.index
+            rivals = await self._match.index.retrieve_many(index, plans, _RIVALS, within=touched.runs)
+        confirmed = [(one.at, _confirmed(one, found, call)) for one, found in zip(left, rivals, strict=True)]
         return {at: answer for at, answer in confirmed if answer is not None}
 
 
@@ -131,6 +125,6 @@ def _confirmed(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> 
     records = bundle.records.read_many([ordinals[at] for at in heavy])
     record_ids = (*one.candidates, *(orjson.loads(record)["record_id"] for record in records))
     light = np.delete(own, [*range(known), *heavy])
-    kept = replace(one.kept, weighty=record_ids, rest=round(one.kept.rest + float(np.exp(light).sum()), 6))
+    kept = replace(one.kept, weighty=record_ids, rest=one.kept.rest + sum_of_odds(light))
     looked_at = own[[*range(known), *heavy]]
     return kept if stands(kept, record_ids, looked_at, profile, call.threshold, call.options.top_n) else None
