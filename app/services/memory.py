@@ -28,7 +28,7 @@ def settle_memory() -> None:
 
 
 def release_memory() -> None:
-    """Returns what Arrow and the C library keep for later; some milliseconds, so once per append, never per match."""
+    """Returns what Arrow and the C library keep for later; milliseconds, so once an append or a step of a file, never a match."""
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

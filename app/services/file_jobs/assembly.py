@@ -21,7 +21,6 @@ from app.files.writers import open_writer
 from app.ports import FileStore
 from app.services.file_jobs.chunk_files import JobFiles, unpack_output
 from app.services.jobs import JobService
-from app.services.memory import release_memory
 
 Facts = Callable[[str], Awaitable[dict[str, Any]]]
 """From a job's id, what its summary says beyond what its chunks counted, and counts to begin with."""
@@ -70,7 +69,6 @@ class Assembler:
             await self._store.put(files.rejects, rejects)
             await self._store.put(files.answers, answers)
             size = results.stat().st_size
-        await asyncio.to_thread(release_memory)
         await self._jobs.complete(step.job_id, {**summary, "bytes": size, "columns": list(columns)})
 
 

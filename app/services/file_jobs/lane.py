@@ -23,6 +23,7 @@ from app.observability.metrics import JOB_SECONDS, JOBS
 from app.observability.tracing import entry_span
 from app.services.file_jobs.cleaning import Cleaner
 from app.services.jobs import JobService
+from app.services.memory import release_memory
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,7 @@ class FileLane:
             outcome = await self._do(step)
             JOB_SECONDS.labels(f"file {step.kind}").observe(time.perf_counter() - started)
             JOBS.labels(f"file {step.kind}", outcome).inc()
+        await asyncio.to_thread(release_memory)
         return True
 
     async def _rest(self) -> None:
