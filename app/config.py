@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     file_chunk_rows: Annotated[int, Field(description="rows of a file that are matched, and retried, together")] = 1_000
     worker_niceness: Annotated[
         int, Field(ge=0, le=19, description="how far workers stand back for the API on a machine that both share")
-    ] = 5
+    ] = 10
     file_patience_s: Annotated[
         float, Field(description="how long a file job waits for an engine or a disk before it fails")
     ] = 3_600.0

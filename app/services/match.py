@@ -26,7 +26,9 @@ __all__ = ["MatchOptions", "MatchService"]
 _GROUP_RECORDS = 50
 """Records asked in one `_msearch`; the engine carries its searches out side by side."""
 _GROUPS_IN_FLIGHT = 3
-"""A process: two are searched while one is reranked, so that neither side waits; more would only queue up in the engine."""
+"""A process: two are searched while one is reranked, so that neither side waits."""
+_SEARCHES_IN_FLIGHT = 2
+"""Of a process's groups; more would only take the engine from those who wait for one record."""
 
 T = TypeVar("T")
 Answer = dict[str, Any]
@@ -40,6 +42,7 @@ class MatchService:
         self.index = index
         self._targets = targets
         self._groups = asyncio.Semaphore(_GROUPS_IN_FLIGHT)
+        self._searches = asyncio.Semaphore(_SEARCHES_IN_FLIGHT)
 
     async def resolve(self, organisation_id: str, snapshot_id: str | None, dataset_id: str | None) -> MatchTarget:
         return await self._targets.resolve(organisation_id, snapshot_id, dataset_id)
@@ -161,7 +164,8 @@ class MatchService:
         with stage("retrieve"):
             if len(plans) == 1:
                 return [await self.index.retrieve(index, plans[0], most, with_channels=channels)]
-            return await self.index.retrieve_many(index, plans, most, with_channels=channels)
+            async with self._searches:
+                return await self.index.retrieve_many(index, plans, most, with_channels=channels)
 
     async def check_pair(
         self,
