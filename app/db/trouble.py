@@ -16,9 +16,11 @@ _DISK_FULL = "53100"
 
 def trouble_of(exc: OperationalError) -> FoundryOpsError | None:
     """Unavailable when it is busy or does not answer, StorageFull when its disk is full, None when the statement is wrong."""
-    code = getattr(exc.orig, "sqlite_errorcode", None)
-    if code is not None and code & _PRIMARY_CODE not in _PASSING | {sqlite3.SQLITE_FULL}:
-        return None
+    extended = getattr(exc.orig, "sqlite_errorcode", None)
+    code = None if extended is None else extended & _PRIMARY_CODE
     if code == sqlite3.SQLITE_FULL or getattr(exc.orig, "sqlstate", None) == _DISK_FULL:
-        return StorageFull("The database has no space left; nothing was changed.")
-    return Unavailable("The database is busy or does not answer; nothing was changed, ask again.")
+        return StorageFull("The database has no space left.")
+    if code is not None and code not in _PASSING:
+        return None
+    # Not "nothing was changed": a connection may be lost while a commit is under way.
+    return Unavailable("The database is busy or does not answer; ask again.")

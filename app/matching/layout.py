@@ -43,6 +43,9 @@ BAG_KINDS = frozenset(
 )
 """Compared token by token; all others value by value."""
 
+MAIN_KINDS = frozenset({Kind.ORG, Kind.TITLE})
+"""What a thing is called: an organisation, a product, a publication."""
+
 PERSON_KINDS = frozenset({Kind.PERSON, Kind.GIVEN, Kind.FAMILY})
 
 NAME_KINDS = frozenset({Kind.ORG, Kind.TITLE, Kind.PERSON, Kind.GIVEN, Kind.FAMILY})

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.matching.index_terms import Form
-from app.matching.layout import Kind, Slot
+from app.matching.layout import MAIN_KINDS, Kind, Slot
 from app.matching.prepare import NORMALISERS
 from app.matching.roles import infer_roles
 from app.matching.schema import Role
@@ -34,10 +34,7 @@ _KINDS_OF_ROLE: dict[Role, tuple[Kind, ...]] = {
 }
 """Where a field may go when no slot has its name: the first kind that the master has; e-mail goes to both of its kinds."""
 
-_ONLY_WHERE_FREE: dict[Role, frozenset[Kind]] = {
-    Role.TEXT: frozenset({Kind.TITLE, Kind.ORG}),
-    Role.PERSON_NAME: frozenset({Kind.ORG, Kind.TITLE}),
-}
+_LOOSE_ROLES = frozenset({Role.TEXT, Role.PERSON_NAME})
 """A field of unknown meaning, or a person, is the name of a thing only where no other field of the record is: a lead's
 job title, source or notes are no second name of its company."""
 _ALL_KINDS = frozenset({Role.EMAIL})
@@ -70,7 +67,7 @@ def pair_fields(
     for late in (False, True):
         taken = {i for found in paired.values() for i in found}
         for name, role in roles.items():
-            if (role in _ONLY_WHERE_FREE) is late and (found := _by_role(role, slots, taken)):
+            if (role in _LOOSE_ROLES) is late and (found := _by_role(role, slots, taken)):
                 paired[name] = found
     return Pairing(paired, tuple(name for name in record if name not in paired))
 
@@ -92,12 +89,11 @@ def _folded(name: str) -> str:
 def _by_role(role: Role, slots: tuple[Slot, ...], taken: set[int]) -> tuple[int, ...]:
     """The slots of the first kind that the master has and the record leaves room for."""
     found: list[int] = []
-    only_where_free = _ONLY_WHERE_FREE.get(role, frozenset())
     for kind in _KINDS_OF_ROLE[role]:
         places = [i for i, slot in enumerate(slots) if slot.kind is kind]
         if kind in _BY_NAME_ONLY:
             places = [i for i in places if i not in taken] if len(places) == 1 else []
-        elif kind in only_where_free and not taken.isdisjoint(places):
+        elif role in _LOOSE_ROLES and kind in MAIN_KINDS and not taken.isdisjoint(places):
             continue
         found += places
         if found and role not in _ALL_KINDS:

@@ -125,6 +125,6 @@ def _confirmed(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> 
     records = bundle.records.read_many([ordinals[at] for at in heavy])
     record_ids = (*one.candidates, *(orjson.loads(record)["record_id"] for record in records))
     light = np.delete(own, [*range(known), *heavy])
-    kept = replace(one.kept, weighty=record_ids, rest=one.kept.rest + sum_of_odds(light))
+    kept = replace(one.kept, weighty=record_ids, rest=sum_of_odds(light, one.kept.rest))
     looked_at = own[[*range(known), *heavy]]
     return kept if stands(kept, record_ids, looked_at, profile, call.threshold, call.options.top_n) else None

@@ -18,7 +18,7 @@ from app.matching.compare.scalars import Level, best_level
 from app.matching.compare.words import Words
 from app.matching.frequencies import TermFrequencies
 from app.matching.index_terms import Form
-from app.matching.layout import BAG_KINDS, Kind, Slot
+from app.matching.layout import BAG_KINDS, MAIN_KINDS, Kind, Slot
 from app.matching.rarity import value_bits
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +35,6 @@ for _level, _feature in (
 _NOTHING = len(Level)
 """Row of a candidate that has no value: nothing is said."""
 _EXACT_BITS = SCALAR_FEATURES.index("exact_bits")
-_MAIN_KINDS = frozenset({Kind.ORG, Kind.TITLE})
 _RANKING = np.zeros(len(BAG_FEATURES))
 for _name, _weight in (
     ("matched", 1.0),
@@ -135,7 +134,7 @@ def _compare_bag_slot(slot: int, columns: Columns, frequencies: TermFrequencies)
     compared: list[Pair | None] = [None] * len(columns)
     pairs, owners = _bag_pairs(slot, columns)
     if owners:
-        looked = kind in _MAIN_KINDS and slots_elsewhere(columns.slots)
+        looked = kind in MAIN_KINDS and slots_elsewhere(columns.slots)
         found = compare_bags(pairs, frequencies, _find_elsewhere(columns, pairs, owners) if looked else None)
         best = _best_of_each(found, owners)
         features[[owners[p] for p in best]] = found[best]
