@@ -122,6 +122,7 @@ async def newcomer(api: Api, word: str) -> Tenant:
     snapshot_id = appended.json()["snapshot_id"]
     job = await own.call("POST", f"/datasets/{dataset_id}/activate", {"snapshot_id": snapshot_id})
     upload = (await own.call("POST", "/uploads/presign?purpose=match")).json()
+    await api.services.keys.last_use.flush()  # else the writer does it once a minute, in the middle of some comparison
     known = {
         "dataset_id": dataset_id,
         "snapshot_id": snapshot_id,
