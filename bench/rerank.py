@@ -23,6 +23,7 @@ from app.sample import LEAD_FIELDS, leads, organisations
 from app.services.match_answers import answer_of
 from app.services.match_ranking import Pool, ranked_all
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
+from app.services.memory import settle_memory
 from bench.deployment import loaded
 
 RESULTS = Path(__file__).parent / "results" / "rerank.json"
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder to keep the loaded sample in")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
+    settle_memory()
     figures = asyncio.run(_measure(chosen.leads, chosen.keep))
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")

@@ -108,14 +108,18 @@ class RecordStore:
 
     def read(self, ordinal: int) -> bytes:
         """The blob of one ordinal; raises IndexError when there is none."""
-        if not 0 <= ordinal < self._rows:
-            raise IndexError(ordinal)
-        start, end = _SPAN.unpack(os.pread(self._idx, 2 * _OFFSET_BYTES, ordinal * _OFFSET_BYTES))
-        return os.pread(self._bin, end - start, start)
+        return self.read_many([ordinal])[0]
 
     def read_many(self, ordinals: Sequence[int]) -> list[bytes]:
-        """The blobs in the order asked for."""
-        return [self.read(ordinal) for ordinal in ordinals]
+        """The blobs in the order asked for; raises IndexError when one of them is none."""
+        pread, span_of, rows, index, blobs = os.pread, _SPAN.unpack, self._rows, self._idx, self._bin
+        found = []
+        for ordinal in ordinals:
+            if not 0 <= ordinal < rows:
+                raise IndexError(ordinal)
+            start, end = span_of(pread(index, 2 * _OFFSET_BYTES, ordinal * _OFFSET_BYTES))
+            found.append(pread(blobs, end - start, start))
+        return found
 
     def digests(self) -> npt.NDArray[np.uint64]:
         """A 64-bit hash of each blob, by ordinal, read from end to end."""

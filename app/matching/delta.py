@@ -83,7 +83,7 @@ def least_weight(profile: Profile, threshold: float) -> float | None:
     return min(_WEIGHTY_NATS, profile.model.calibrator.inverse(min(bound, 1.0 - _LEAST_PROBABILITY)) - _ROOM_NATS)
 
 
-def sum_of_odds(own: Floats, others: float = 0.0) -> float:
+def sum_of_odds(own: Sequence[float] | Floats, others: float = 0.0) -> float:
     """What candidates of these log-odds (nats), seen alone, weigh together with `others`; rounded, as it is kept."""
     return round(others + float(np.exp(np.minimum(own, _MAX_NATS)).sum()), 6)
 

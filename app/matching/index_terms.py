@@ -89,12 +89,12 @@ def _add_address(terms: IndexTerms, slot: Slot, value: str) -> None:
 
 def _add_place(terms: IndexTerms, slot: Slot, value: str) -> None:
     terms.place += value.split()
-    terms.counted.append(f"{slot.kind}:{value}")
+    _add_counted(terms, slot, value)
 
 
 def _add_postal(terms: IndexTerms, slot: Slot, value: str) -> None:
     terms.place.append(value.lower())
-    terms.counted.append(f"postal:{value}")
+    _add_counted(terms, slot, value)
 
 
 def _add_counted(terms: IndexTerms, slot: Slot, value: str) -> None:

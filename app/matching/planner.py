@@ -65,6 +65,7 @@ _MAX_PARTS = 200
 _WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"})
 _SHORT_TOKEN_CHARS = 6
 _MAX_FORMAL_NAMES = 4
+_MAX_NAMED_PLACES = 3
 _FEW_NAMES = 20
 """A word that no more names hold may be a misspelling, in a small master; decision 14."""
 _FEW_POSTINGS = 8
@@ -73,31 +74,47 @@ _FEW_POSTINGS = 8
 
 def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: RetrievalPolicy) -> RetrievalPlan:
     """The plan for one query; deterministic; empty when the query has no term that the index could hold."""
-    limit = max(int(frequencies.rows * policy.budget_share), policy.budget_floor_postings)
-    budget = _Budget(limit)
-    clauses: list[tuple[PlannedTerm, ...]] = []
-    tokens = list(query.name)
-    cheap = list(_cheap_channels(query, tokens, frequencies))
-    grams = [gram for token in _unfamiliar(tokens, frequencies) for gram in trigrams(token)]
-    costly: list[_Channel] = [
-        ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
-        ("text", "text", "text", query.text, policy.text_tokens),
-        ("place", "place", "place", query.place, policy.place_tokens),
-        ("named_place", "place", "place", [t for t in tokens if len(t) > 3], 3 if not query.place else 0),
+    [plan] = plan_all([query], frequencies, policy)
+    return plan
+
+
+def plan_all(
+    queries: Sequence[IndexTerms], frequencies: TermFrequencies, policy: RetrievalPolicy
+) -> list[RetrievalPlan]:
+    """`plan_retrieval` of each query. Their terms are looked up together: a look-up costs more than its terms."""
+    frequencies.counts_of([f"name:{token}" for query in queries for token in query.name])
+    channels = [
+        (list(_cheap_channels(query, frequencies)), _costly_channels(query, frequencies, policy)) for query in queries
     ]
-    # One look-up for all channels, which then find their terms remembered: a look-up costs more than its terms.
-    frequencies.counts_of([f"{space}:{term}" for _, _, space, terms, _ in (*cheap, *costly) for term in terms])
+    terms = ((space, term) for parts in channels for part in parts for _, _, space, found, _ in part for term in found)
+    frequencies.counts_of([f"{space}:{term}" for space, term in terms])
+    return [
+        _plan(query, cheap, costly, frequencies, policy)
+        for query, (cheap, costly) in zip(queries, channels, strict=True)
+    ]
+
+
+def _plan(
+    query: IndexTerms,
+    cheap: Sequence[_Channel],
+    costly: Sequence[_Channel],
+    frequencies: TermFrequencies,
+    policy: RetrievalPolicy,
+) -> RetrievalPlan:
+    budget = _Budget(max(int(frequencies.rows * policy.budget_share), policy.budget_floor_postings))
+    clauses: list[tuple[PlannedTerm, ...]] = []
     for channel, field, namespace, terms, most in cheap:
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
-    clauses += _token_clauses(list(dict.fromkeys(tokens)), frozenset(query.people), frequencies, budget, policy.tokens)
+    tokens = list(dict.fromkeys(query.name))
+    clauses += _token_clauses(tokens, frozenset(query.people), frequencies, budget, policy.tokens)
     for channel, field, namespace, terms, most in costly:
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
     return RetrievalPlan(tuple(clauses), budget.spent)
 
 
-def _cheap_channels(query: IndexTerms, tokens: Sequence[str], frequencies: TermFrequencies) -> Iterable[_Channel]:
+def _cheap_channels(query: IndexTerms, frequencies: TermFrequencies) -> Iterable[_Channel]:
     """Channels of keyword fields: whole values, acronyms both ways, and the words of a host as names."""
-    short = _acronym_like(tokens, frequencies)
+    short = _acronym_like(query.name, frequencies)
     labelled = [*query.joined[::2], *short, *query.acronym]
     labels = [value.removeprefix("label:") for value in query.ids if value.startswith("label:")]
     yield "identifier", "ids", "ids", [value for value in query.ids if not value.startswith("label:")], 12
@@ -105,7 +122,19 @@ def _cheap_channels(query: IndexTerms, tokens: Sequence[str], frequencies: TermF
     yield "acronym", "acronym", "acronym", [*short, *labels], _MAX_ACRONYMS
     yield "acronym", "name", "name", [a for a in query.acronym if len(a) > 2], 4
     yield "label", "ids", "ids", [f"label:{name}" for name in (*labelled, *labels)], _MAX_LABELS
-    yield "part", "joined", "joined", _parts(tokens), _MAX_PARTS
+    yield "part", "joined", "joined", _parts(query.name), _MAX_PARTS
+
+
+def _costly_channels(query: IndexTerms, frequencies: TermFrequencies, policy: RetrievalPolicy) -> list[_Channel]:
+    """Channels of terms that many records share: parts of words, words of texts, places."""
+    grams = [gram for token in _unfamiliar(query.name, frequencies) for gram in trigrams(token)]
+    named_places = [] if query.place else [token for token in query.name if len(token) > 3]
+    return [
+        ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
+        ("text", "text", "text", query.text, policy.text_tokens),
+        ("place", "place", "place", query.place, policy.place_tokens),
+        ("named_place", "place", "place", named_places, _MAX_NAMED_PLACES),
+    ]
 
 
 def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[str]:

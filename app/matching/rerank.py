@@ -15,7 +15,7 @@ from app.matching.index_terms import Form, index_terms
 from app.matching.layout import Kind, Slot
 from app.matching.pairing import Pairing, pair_fields, query_form
 from app.matching.plan import RetrievalPlan
-from app.matching.planner import plan_retrieval
+from app.matching.planner import plan_all
 from app.matching.profile import Profile
 from app.matching.reasons import Reason, reasons_for
 from app.matching.score import Scores, score_all
@@ -59,13 +59,31 @@ def prepare_query(
     field_map: Mapping[str, str],
 ) -> Query:
     """Pairs and normalises a record and plans its retrieval; slots that the profile ignores stay empty."""
-    pairing, form = comparable(record, slots, profile.ignored_kinds, field_map)
-    plan = plan_retrieval(index_terms(slots, form), frequencies, profile.retrieval)
-    mapping = {
+    [query] = prepare_queries([record], slots, profile, frequencies, field_map)
+    return query
+
+
+def prepare_queries(
+    records: Sequence[Mapping[str, Any]],
+    slots: tuple[Slot, ...],
+    profile: Profile,
+    frequencies: TermFrequencies,
+    field_map: Mapping[str, str],
+) -> list[Query]:
+    """`prepare_query` of each record; their retrievals are planned together."""
+    read = [comparable(record, slots, profile.ignored_kinds, field_map) for record in records]
+    plans = plan_all([index_terms(slots, form) for _, form in read], frequencies, profile.retrieval)
+    return [
+        Query(pairing, form, plan, _mapping(pairing, slots, profile))
+        for (pairing, form), plan in zip(read, plans, strict=True)
+    ]
+
+
+def _mapping(pairing: Pairing, slots: tuple[Slot, ...], profile: Profile) -> dict[str, list[str]]:
+    return {
         name: [field for i in at if slots[i].kind not in profile.ignored_kinds for field in slots[i].fields]
         for name, at in pairing.slots.items()
     }
-    return Query(pairing, form, plan, mapping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -93,9 +94,10 @@ def _countries_by_word() -> dict[str, frozenset[str]]:
     return {word: frozenset(codes) for word, codes in found.items()}
 
 
-def countries_called(word: str) -> frozenset[str]:
-    """Codes of the countries that have the word in one of their names (`deutschland`, `germany`: de)."""
-    return _countries_by_word().get(word, frozenset())
+def countries_called(words: Collection[str]) -> dict[str, frozenset[str]]:
+    """Of those words that stand in a country's name, the codes of all such countries (`deutschland`, `germany`: de)."""
+    known = _countries_by_word()
+    return {word: known[word] for word in known.keys() & set(words)}
 
 
 @lru_cache(maxsize=16_384)

@@ -7,9 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import orjson
-
-from app.errors import FoundryOpsError, InvalidSchema, NotFound
+from app.errors import FoundryOpsError, NotFound
 from app.matching.first import first_plan, may_settle
 from app.matching.plan import RetrievalPlan
 from app.matching.rerank import Query, Reranked
@@ -18,7 +16,7 @@ from app.observability.stages import stage
 from app.ports import CandidateIndex, Retrieved
 from app.services.match_answers import answer_of, flip_of, match_of
 from app.services.match_ranking import Pool, Ranked, candidates_left, ranked_all, ranked_in_turn, settles
-from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
+from app.services.match_records import Asked, MatchCall, MatchOptions, read_record, read_records
 from app.services.match_targets import MatchTarget, MatchTargets
 
 __all__ = ["MatchOptions", "MatchService"]
@@ -102,7 +100,7 @@ class MatchService:
         self, call: MatchCall, records: Sequence[Mapping[str, Any]], shape: Shape
     ) -> list[Answer | FoundryOpsError]:
         with stage("prepare"):
-            read = [_read_or_error(record, call) for record in records]
+            read = read_records(records, call)
         asked = [one for one in read if isinstance(one, Asked)]
         answers = iter(_answers(call, await self.rank(call, asked), shape))
         return [next(answers) if isinstance(one, Asked) else one for one in read]
@@ -205,7 +203,7 @@ class MatchService:
         if position == len(ranked.candidates):
             pool = [*ranked.candidates, Retrieved(ordinal, 0.0) if at is None else candidates[at]]
             [ranked] = ranked_all(call, [Pool(asked, pool, ranked.reranked)])
-        match = match_of(call, ranked, position, orjson.loads(target.bundle.records.read(ordinal)))
+        match = match_of(call, ranked, position)
         unretrieved: Answer = {"channels": [], "rank": None, "score": None}
         match["explanation"]["retrieval"] |= unretrieved if at is None else {"rank": at + 1}
         return {
@@ -234,10 +232,3 @@ def _ordinal(target: MatchTarget, record_id: str) -> int:
     if found is None:
         raise NotFound(f"Snapshot {target.snapshot_id} has no record {record_id!r}.", record_id=record_id)
     return found
-
-
-def _read_or_error(record: Mapping[str, Any], call: MatchCall) -> Asked | FoundryOpsError:
-    try:
-        return read_record(record, call)
-    except InvalidSchema as exc:
-        return exc

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import islice, takewhile
 from typing import Any
 
@@ -21,10 +20,7 @@ def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
     best = float(ranked.reranked.scores.score[order[0]]) if order else 0.0
     reach = takewhile(lambda position: ranked.score(position) >= call.threshold, order)
     kept = list(islice(reach, call.options.top_n))
-    records = call.target.bundle.records.read_many([ranked.candidates[position].ordinal for position in kept])
-    matches = [
-        match_of(call, ranked, position, orjson.loads(content)) for position, content in zip(kept, records, strict=True)
-    ]
+    matches = [match_of(call, ranked, position) for position in kept]
     matches.sort(key=lambda match: (-match["score"], match["record_id"]))
     answer: dict[str, Any] = {
         "snapshot_id": call.target.snapshot_id,
@@ -35,22 +31,16 @@ def answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
         "candidates_considered": len(ranked.candidates),
     }
     if answer["decision"] == "review":
-        answer["review_candidate"] = _best_of(call, ranked)
+        answer["review_candidate"] = match_of(call, ranked, order[0])
     if ranked.asked.warnings:
         answer["warnings"] = ranked.asked.warnings
     return answer
 
 
-def _best_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
-    best = ranked.reranked.order[0]
-    content = call.target.bundle.records.read(ranked.candidates[best].ordinal)
-    return match_of(call, ranked, best, orjson.loads(content))
-
-
-def match_of(call: MatchCall, ranked: Ranked, position: int, content: Mapping[str, Any]) -> dict[str, Any]:
-    """One candidate as a match; `content` is its readable record with its id."""
+def match_of(call: MatchCall, ranked: Ranked, position: int) -> dict[str, Any]:
+    """One candidate as a match."""
     profile, reranked = call.profile, ranked.reranked
-    value = ranked.score(position)
+    value, content = ranked.score(position), ranked.content(call, position)
     match: dict[str, Any] = {
         "record_id": content["record_id"],
         "score": value,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import orjson
 
 from app.matching.delta import KeptAnswer, least_weight, sum_of_odds
 from app.services.match_answers import answer_of
@@ -24,17 +21,15 @@ def kept_answer_of(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
 
 def _kept(call: MatchCall, ranked: Ranked, answer: dict[str, Any]) -> KeptAnswer:
     scores = ranked.reranked.scores
-    own = scores.log_odds - scores.competition
+    own = (scores.log_odds - scores.competition).tolist()
     least = least_weight(call.profile, call.threshold)
-    weighty = own >= (math.inf if least is None else least)
-    heavy = [c for c in ranked.reranked.order if weighty[c]] if weighty.any() else []
-    light = own[~weighty]
-    records = call.target.bundle.records.read_many([ranked.candidates[c].ordinal for c in heavy])
+    heavy = [] if least is None else [c for c in ranked.reranked.order if own[c] >= least]
+    light = own if least is None else [weight for weight in own if weight < least]
     return KeptAnswer(
         answer["profile"],
         answer["decision"],
         tuple((match["record_id"], match["score"]) for match in answer["matches"]),
-        tuple(orjson.loads(record)["record_id"] for record in records),
+        tuple(ranked.content(call, c)["record_id"] for c in heavy),
         sum_of_odds(light),
         ranked.asked.query.plan.digest(),
         bool(ranked.asked.query.standing),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import orjson
 
 from app.matching.explanation import unseen
 from app.matching.first import FirstPolicy, is_settled, may_settle
@@ -26,8 +28,17 @@ class Ranked:
     unseen: dict[str, Any] | None = None
     """Of an explanation: what a record that is not among the candidates could still score."""
 
+    _contents: dict[int, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
     def score(self, position: int) -> float:
         return round(float(self.reranked.scores.score[position]), _SCORE_DECIMALS)
+
+    def content(self, call: MatchCall, position: int) -> dict[str, Any]:
+        """The candidate's readable record with its id, read once."""
+        if position not in self._contents:
+            stored = call.target.bundle.records.read(self.candidates[position].ordinal)
+            self._contents[position] = orjson.loads(stored)
+        return self._contents[position]
 
 
 def candidates_left(query: Query, found: list[Retrieved], most: int) -> list[Retrieved]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.db.models import now
 from app.errors import InvalidSchema
 from app.matching.layout import Slot, slots_of
 from app.matching.profile import Profile
-from app.matching.rerank import Query, prepare_query
+from app.matching.rerank import Query, prepare_queries
 from app.profiles import find_profile
 from app.services.match_targets import MatchTarget
 
@@ -56,19 +56,45 @@ class Asked:
 
 def read_record(record: Mapping[str, Any], call: MatchCall) -> Asked:
     """Checks, pairs, normalises and plans; raises InvalidSchema when the record cannot be matched."""
-    _check_record(record)
-    _check_field_map(call.slots, call.options.field_map)
-    query = prepare_query(record, call.slots, call.profile, call.target.bundle.frequencies, call.options.field_map)
+    [read] = read_records([record], call)
+    if isinstance(read, InvalidSchema):
+        raise read
+    return read
+
+
+def read_records(records: Sequence[Mapping[str, Any]], call: MatchCall) -> list[Asked | InvalidSchema]:
+    """Of each record what `read_record` returns or raises; their retrievals are planned together."""
+    problems = [_problem_of(record, call) for record in records]
+    sound = [record for record, problem in zip(records, problems, strict=True) if problem is None]
+    field_map, frequencies = call.options.field_map, call.target.bundle.frequencies
+    queries = iter(prepare_queries(sound, call.slots, call.profile, frequencies, field_map))
+    return [
+        _asked(record, next(queries), call) if problem is None else problem
+        for record, problem in zip(records, problems, strict=True)
+    ]
+
+
+def _problem_of(record: Mapping[str, Any], call: MatchCall) -> InvalidSchema | None:
+    """What is wrong with a record before it is paired."""
+    try:
+        _check_record(record)
+        _check_field_map(call.slots, call.options.field_map)
+    except InvalidSchema as problem:
+        return problem
+    return None
+
+
+def _asked(record: Mapping[str, Any], query: Query, call: MatchCall) -> Asked | InvalidSchema:
     unused = [name for name in query.pairing.unused if record[name] not in (None, "")]
     if not any(query.form):
         known = sorted({name for slot in call.slots for name in slot.fields})
-        raise InvalidSchema(
+        return InvalidSchema(
             "No field of the record that has a usable value pairs with a field of the dataset.",
             fields=sorted(record),
             dataset_fields=known,
         )
     if unused and call.options.strict:
-        raise InvalidSchema(f"Field {unused[0]!r} pairs with no field of the dataset.", field=unused[0], unused=unused)
+        return InvalidSchema(f"Field {unused[0]!r} pairs with no field of the dataset.", field=unused[0], unused=unused)
     warnings = [{"code": "FIELD_UNUSED", "field": name} for name in unused]
     return Asked(_with_standing(query, call), warnings)
 

@@ -8,7 +8,7 @@ import sys
 
 import pyarrow as pa
 
-_ALLOCATIONS_A_COLLECTION = 10_000
+_ALLOCATIONS_A_COLLECTION = 100_000
 """A match makes some thousand lists and tuples, none of them in a cycle; Python's own 700 would look at them many times."""
 
 

@@ -47,5 +47,8 @@ def parse_bags(kind: Kind, values: Sequence[str] | None) -> list[Bag]:
     """What a record has in a slot of words: each value, or all as one where they are parts of one; none without a word."""
     if not values:
         return []
+    if len(values) == 1:
+        bag = parse_bag(values[0])
+        return [bag] if bag.tokens else []
     parts = [" ".join(values)] if kind in _JOINED_KINDS else values
     return [bag for bag in map(parse_bag, parts) if bag.tokens]

@@ -50,9 +50,9 @@ class _Named:
     def __init__(self, words: Words) -> None:
         self._words = words
         self._known = {word: [at] for at, word in enumerate(words.text)}
-        for at, word in enumerate(words.text):
-            for code in countries_called(word):
-                self._known[code] = [*self._known.get(code, ()), at]
+        for word, codes in countries_called(words.text).items():
+            for code in codes:
+                self._known[code] = [*self._known.get(code, ()), *self._known[word]]
 
     def keys(self, values: Sequence[Sequence[str] | None]) -> list[int]:
         """For every word that a value names: the value's position times the number of words, plus the word's place."""

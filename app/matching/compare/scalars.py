@@ -30,6 +30,9 @@ def _spelling(left: str, right: str, close: float = _CLOSE) -> Level:
 
 
 def _alike(left: str, right: str, close: float) -> bool:
+    shorter, longer = sorted((len(left), len(right)))
+    if shorter < close * longer:  # each character more is an edit
+        return False
     # The cutoff lets the alignment stop early; rapidfuzz rounds it, so what lies on the bound must lie above the cutoff.
     return OSA.normalized_similarity(left, right, score_cutoff=close - 1e-6) >= close
 
