@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
 from sqlalchemy import update
 
 from app.bootstrap import Services, build
@@ -45,12 +46,16 @@ class Deployment:
         return dataset_id, snapshot_id
 
     async def uploaded(self, content: bytes) -> str:
-        """The key of a file for matching that was sent."""
+        """The key of a file for matching that was sent: to the store's own URL where it has one."""
 
         async def body() -> AsyncIterator[bytes]:
             yield content
 
         granted = await self.services.uploads.presign(self.organisation_id, "match", "http://test")
+        if not granted["upload_url"].startswith("http://test"):
+            async with httpx2.AsyncClient() as client:
+                (await client.put(granted["upload_url"], content=content)).raise_for_status()
+            return str(granted["storage_key"])
         query = dict(parse_qsl(urlsplit(granted["upload_url"]).query))
         await self.services.uploads.receive(granted["storage_key"], query, len(content), body())
         return str(granted["storage_key"])

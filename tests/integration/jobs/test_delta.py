@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from app.services.match import MatchOptions
 from app.services.match_records import MatchCall, read_record
 from tests.deployment import Deployment
 from tests.integration.jobs.file_runs import start_worker
+from tests.postgres import WHY_NOT, new_database
+from tests.s3 import s3_server
 
 OPTIONS = MatchOptions(profile="leads_to_accounts", top_n=3)
 SCORE_TOLERANCE = 0.01
@@ -157,14 +160,9 @@ def states() -> list[list[dict[str, Any]]]:
     return [first, [*late, *renamed, *gone], twins]
 
 
-@pytest.fixture(scope="module")
-async def runs(
-    make_settings: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Runs]:
-    settings = make_settings(tmp_path_factory.mktemp("delta")).model_copy(
-        update={"kept_indices": 3, "file_chunk_rows": 200}
-    )
-    services = await build(settings)
+@asynccontextmanager
+async def made_runs(settings: Settings) -> AsyncIterator[Runs]:
+    services = await build(settings.model_copy(update={"kept_indices": 3, "file_chunk_rows": 200}))
     owner = await services.keys.create_organisation("Delta")
     deployment = Deployment(services, owner)
     dataset_id = (await services.datasets.create(owner, "Accounts", ACCOUNT_SCHEMA, "account_id", {}))["dataset_id"]
@@ -181,6 +179,14 @@ async def runs(
     await services.close()
 
 
+@pytest.fixture(scope="module")
+async def runs(
+    make_settings: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Runs]:
+    async with made_runs(make_settings(tmp_path_factory.mktemp("delta"))) as made:
+        yield made
+
+
 async def test_a_delta_applied_to_the_old_answers_gives_those_of_a_full_run(runs: Runs) -> None:
     old, new = [await runs.answers(job_id) for job_id in runs.jobs[:2]]
     delta = runs.first
@@ -193,6 +199,31 @@ async def test_a_delta_applied_to_the_old_answers_gives_those_of_a_full_run(runs
     assert min(result[name] for name in ("appeared", "disappeared", "changed")) > 0
     assert len(told) <= result["matched_again"] < 0.3 * result["rows"]
     assert result["unchanged"] + len(told) + result["rejected"] == result["rows"] == delta["progress"]["processed"]
+
+
+async def test_a_delta_is_as_good_on_postgresql_and_s3(
+    make_settings: Callable[[Path], Settings],
+    postgres_url: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if postgres_url is None:
+        pytest.skip(WHY_NOT)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with s3_server("bucket") as endpoint:
+        elsewhere = {
+            "database_url": new_database(postgres_url, f"t{secrets.token_hex(6)}"),
+            "store_url": "s3://bucket/delta",
+            "s3_endpoint_url": endpoint,
+            "s3_region": "us-east-1",
+            "s3_access_key_id": "test",
+        }
+        async with made_runs(make_settings(tmp_path).model_copy(update=elsewhere)) as runs:
+            old, new = [await runs.answers(job_id) for job_id in runs.jobs[:2]]
+            await check_same(runs, old | await runs.told(runs.first), new)
+            assert 0 < runs.first["result"]["results"] <= runs.first["result"]["matched_again"]
+            assert runs.first["result"]["matched_again"] < 0.3 * runs.first["result"]["rows"]
+            assert not runs.deployment.services.settings.store_dir.exists()
 
 
 async def test_a_delta_goes_on_from_a_delta(runs: Runs) -> None:
