@@ -68,6 +68,27 @@ def _between_fields() -> dict[str, ReasonCode]:
         ("host_begins_name", "The record's domain resembles the candidate's name", "one begins the other"),
         ("name_spells_host", "The record's name spells the candidate's domain", "domain label = name, acronym or word"),
         ("name_begins_host", "The record's name resembles the candidate's domain", "one begins the other"),
+        (
+            "host_spells_both_names",
+            "The record's domain spells both names",
+            "it says little more than the names have said",
+        ),
+        (
+            "host_begins_both_names",
+            "The record's domain resembles both names",
+            "it says little more than the names have said",
+        ),
+        (
+            "both_names_spell_host",
+            "Both names spell the candidate's domain",
+            "it says little more than the names have said",
+        ),
+        (
+            "both_names_begin_host",
+            "Both names resemble the candidate's domain",
+            "it says little more than the names have said",
+        ),
+        ("host_beyond_name", "The shared domain is not made from the name", "so it says more than the name has said"),
         ("city_in_name", "The candidate's city stands in the record's name", "and not in the candidate's own name"),
         (
             "city_missing_in_long_name",

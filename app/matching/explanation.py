@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from app.matching.compare import compare
 from app.matching.compare.bags import BAG_FEATURES, namespace_of
-from app.matching.compare.candidates import feature_names
+from app.matching.compare.candidates import SCALAR_FEATURES, feature_names
+from app.matching.compare.hints import HINT_ALTERNATIVES, HINT_FEATURES
 from app.matching.compare.tokens import word_similarities
 from app.matching.frequencies import TermFrequencies
 from app.matching.index_terms import IndexTerms, index_terms
 from app.matching.layout import BAG_KINDS, PERSON_KINDS, Kind, Slot
 from app.matching.profile import Profile
-from app.matching.rarity import token_bits
+from app.matching.rarity import MAX_VALUE_BITS, token_bits
 from app.matching.reasons import slot_level
 from app.matching.rerank import Query, Reranked
 from app.matching.score import BITS, combine
@@ -26,6 +27,8 @@ Floats = npt.NDArray[np.float64]
 
 _COVER_QUERY = BAG_FEATURES.index("cover_query")
 _COVER_CANDIDATE = BAG_FEATURES.index("cover_candidate")
+_SIMILARITY = {"exact": 1.0, "close": 0.75, "near": 0.5, "differ": 0.0}
+"""Of a value's level."""
 _SPELT_ALIKE = 0.75
 """Words that are spelt alike, not the same, share at most this part of their information."""
 _HINTING = (Kind.ORG, Kind.TITLE, Kind.HOST)
@@ -76,7 +79,9 @@ def _similarity(kind: str, row: list[float]) -> float:
     """Of words: the share of information that both hold; of values: 1, 0.75, 0.5 or 0 by level."""
     if kind in _BAGS:
         return round(row[_COVER_QUERY] * row[_COVER_CANDIDATE], 3)
-    return (1.0, 1.0, 0.75, 0.5, 0.0)[next(i for i, value in enumerate(row) if value)]
+    return next(
+        _SIMILARITY[name] for name, value in zip(SCALAR_FEATURES, row, strict=True) if value and name in _SIMILARITY
+    )
 
 
 def _words(
@@ -144,15 +149,35 @@ def _most_evidence(
     hinting = any(query.form[at] for at, slot in enumerate(slots) if slot.kind in _HINTING)
     total = 0.0
     for place, slot in enumerate(itself.slots):
-        if slot.kind == "hint" and not hinting:
+        weights = profile.model.vector(slot.kind)
+        if slot.kind == "hint":
+            total += _most_of_hints(weights) if hinting else 0.0
             continue
-        weights = np.maximum(profile.model.vector(slot.kind), 0.0)
-        row = np.where(slot.features[0] > 0, slot.features[0], 1.0)
-        if slot.kind != "hint":
-            at = held[place]
-            row = row * _shareable(slot.kind, index_terms((slots[at],), [query.form[at]]), asked)
-        total += float(weights @ row)
+        at = held[place]
+        left = _shareable(slot.kind, index_terms((slots[at],), [query.form[at]]), asked)
+        most = _most_of_words if slot.kind in _BAGS else _most_of_value
+        total += most(weights, slot.features[0], left)
     return total
+
+
+def _most_of_words(weights: Floats, itself: Floats, left: Floats) -> float:
+    """What supports adds up; `itself` is what the value has in common with itself, `left` what part of it may be."""
+    return float(np.maximum(weights, 0.0) @ (np.where(itself > 0, itself, 1.0) * left))
+
+
+def _most_of_value(weights: Floats, itself: Floats, left: Floats) -> float:
+    """A value reaches one level, and none where it is missing; a close one is no rarer than the value itself."""
+    rare = float(itself[SCALAR_FEATURES.index("exact_bits")])
+    levels = ({"exact": 1.0, "exact_bits": rare}, {"close": 1.0, "close_bits": rare}, {"near": 1.0}, {"differ": 1.0})
+    reached = np.array([[level.get(name, 0.0) for name in SCALAR_FEATURES] for level in levels])
+    return max(0.0, float((reached * left @ weights).max()))
+
+
+def _most_of_hints(weights: Floats) -> float:
+    """Of hints that exclude each other the strongest counts."""
+    most = dict(zip(HINT_FEATURES, np.maximum(weights, 0.0).tolist(), strict=True))
+    most["city_in_name"] *= MAX_VALUE_BITS / 10.0
+    return float(sum(max(most[name] for name in either) for either in HINT_ALTERNATIVES))
 
 
 def _shareable(kind: str, terms: IndexTerms, asked: set[tuple[str, str]]) -> Floats:

@@ -27,7 +27,7 @@ _VALUE_RECORDS = 20.0
 _VALUE_SHARES = {"city": 2e-3, "region": 0.02, "country": 0.03, "postal": 5e-4, "number": 0.02, "date": 5e-5}
 """Share of a value that nobody else in the snapshot has, by kind: guesses of how many values there are."""
 _UNIQUE_VALUE_SHARE = 1e-6
-_MAX_VALUE_BITS = 20.0
+MAX_VALUE_BITS = 20.0
 """Hosts, phones and identifiers are owned by one; beyond one in a million, mistakes decide and not chance."""
 
 
@@ -70,4 +70,4 @@ def value_bits(kind: str, terms: Sequence[str], frequencies: TermFrequencies) ->
     share = _VALUE_SHARES.get(kind, _UNIQUE_VALUE_SHARE)
     total = frequencies.rows + _VALUE_RECORDS
     bits: Floats = -np.log2((others + _VALUE_RECORDS * share) / total)
-    return np.clip(bits, 0.0, _MAX_VALUE_BITS)
+    return np.clip(bits, 0.0, MAX_VALUE_BITS)

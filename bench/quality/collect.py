@@ -23,6 +23,7 @@ from bench.quality.sets import LabelledSet, shown
 COLUMNS = tuple((kind, name) for kind in (*(k.value for k in Kind), "hint") for name in feature_names(kind))
 _FIRST = {kind: i for i, (kind, _) in reversed(list(enumerate(COLUMNS)))}
 _CHUNK = 50
+_FIRST_FIELD_DROP = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,9 @@ def with_strangers(one: TrainingRows, share: float) -> TrainingRows:
 
 
 async def collect(
-    services: Services, organisation_id: str, labelled: LabelledSet, count: int, drop: float = 0.0
+    services: Services, bundle: Bundle, labelled: LabelledSet, count: int, drop: float = 0.0
 ) -> TrainingRows:
-    """Activates the set's master and compares `count` queries; each field but the first is dropped with probability `drop`."""
-    bundle = await _activated(services, organisation_id, labelled)
+    """Compares `count` queries with the set's activated master; fields are dropped with probability `drop`, the first seldom."""
     profile, slots = find_profile("balanced"), slots_of(bundle.schema)
     queries = labelled.sample(count)
     rng = random.Random(count)
@@ -78,10 +78,14 @@ async def collect(
 
 
 def _thinned(record: dict[str, str], drop: float, rng: random.Random) -> dict[str, str]:
-    return {name: value for i, (name, value) in enumerate(record.items()) if i == 0 or rng.random() >= drop}
+    """The first field is mostly the name, which few records lack; what is left of a record is never nothing."""
+    gone = [rng.random() < (drop if i else drop * _FIRST_FIELD_DROP) for i in range(len(record))]
+    left = {name: value for (name, value), lacks in zip(record.items(), gone, strict=True) if not lacks}
+    return left or record
 
 
-async def _activated(services: Services, organisation_id: str, labelled: LabelledSet) -> Bundle:
+async def activated(services: Services, organisation_id: str, labelled: LabelledSet) -> Bundle:
+    """The set's master as a dataset of the organisation, appended and activated."""
     schema = {"id": "string"} | dict.fromkeys(labelled.fields, "string")
     dataset = await services.datasets.create(organisation_id, labelled.name, schema, "id", {})
     records = [{name: row[name] or None for name in schema} for row in labelled.master]

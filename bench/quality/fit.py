@@ -31,7 +31,7 @@ _SHARED = sorted({(_group(kind), name) for kind, name in COLUMNS if kind != "hin
 _SUPPORT = frozenset(
     "matched matched_first_bits exact cover_high joined_similar joined_close numbers_equal acronym exact_bits first_word "
     "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared "
-    "run_candidate query_elsewhere".split()
+    "run_candidate query_elsewhere close_bits host_spells_both_names both_names_spell_host host_beyond_name".split()
 )
 _OPPOSE = frozenset(
     "unmatched_query unmatched_candidate unmatched_both numbers_differ little_shared legal_differs country_in_name_differs "

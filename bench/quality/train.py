@@ -16,7 +16,7 @@ from app.bootstrap import build
 from app.config import Settings
 from app.embedded.stack import EngineStack
 from bench.quality.calibration import calibrate
-from bench.quality.collect import TrainingRows, collect, with_strangers
+from bench.quality.collect import TrainingRows, activated, collect, with_strangers
 from bench.quality.fit import best_log_odds, fit
 from bench.quality.sets import INCOMPLETE, family_of, find_sets, read_set
 
@@ -45,9 +45,10 @@ async def _collect_all(folder: Path, queries: int, scratch: Path, stack: EngineS
         found: list[TrainingRows] = []
         for name, path in find_sets(folder, []).items():
             labelled = read_set(path, name)
-            found.append(await collect(services, organisation_id, labelled, queries))
+            bundle = await activated(services, organisation_id, labelled)
+            found.append(await collect(services, bundle, labelled, queries))
             if len(labelled.fields) > 1:
-                found.append(await collect(services, organisation_id, labelled, queries // 2, _DROP))
+                found.append(await collect(services, bundle, labelled, queries // 2, _DROP))
             print(name, found[-1].rows, flush=True)
         return found
     finally:
@@ -71,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=800)
-    parser.add_argument("--name", default="general@4")
+    parser.add_argument("--name", default="general@5")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, EngineStack(Path(folder) / "engines") as stack:

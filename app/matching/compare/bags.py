@@ -54,7 +54,10 @@ BAG_FEATURES = (
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
 _LITTLE_BITS = 3.0
+_COMMON_BITS = 8.0
+"""A word that says less hardly tells one name from another: `group`, `india`."""
 _LEAST_CODE_CHARS = 4
+_MAX_ACRONYM_CHARS = 8
 _LEAST_JOINED_SIMILARITY = 0.7
 
 
@@ -125,7 +128,7 @@ def compare_bags(pairs: BagPairs, frequencies: TermFrequencies, elsewhere: FindE
     alignment = aligned(queries, pairs.of, rows, words, bits, persons=pairs.kind in PERSON_KINDS)
     features = np.zeros((len(BAG_FEATURES), len(rows)))
     _weigh_words(features, alignment, None if elsewhere is None else elsewhere(alignment))
-    _whole_strings(features, pairs)
+    _whole_strings(features, pairs, bits)
     return np.ascontiguousarray(features.T)
 
 
@@ -170,7 +173,7 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
         features[_AT[name]] = column
 
 
-def _whole_strings(features: Floats, pairs: BagPairs) -> None:
+def _whole_strings(features: Floats, pairs: BagPairs, bits: Floats) -> None:
     queries = [pairs.queries[at] for at in pairs.of.tolist()]
     left, right = [query.joined for query in queries], [row.joined for row in pairs.rows]
     similar = process.cpdist(
@@ -182,7 +185,7 @@ def _whole_strings(features: Floats, pairs: BagPairs) -> None:
     for p, (one, other) in enumerate(zip(left, right, strict=True)):
         if len(one) == len(other) and sorted(queries[p].tokens) == sorted(pairs.rows[p].tokens):
             features[_AT["exact"], p] = 1.0
-    _acronyms(features, pairs)
+    _acronyms(features, pairs, bits)
     if any(query.legal for query in pairs.queries):
         legal = [(query.legal, row.legal) for query, row in zip(queries, pairs.rows, strict=True)]
         features[_AT["legal_same"]] = [bool(mine) and mine == other for mine, other in legal]
@@ -191,15 +194,31 @@ def _whole_strings(features: Floats, pairs: BagPairs) -> None:
         _numbers_and_codes(features, pairs)
 
 
-def _acronyms(features: Floats, pairs: BagPairs) -> None:
+def _acronyms(features: Floats, pairs: BagPairs, bits: Floats) -> None:
     """One side is an acronym of the other."""
-    short = [query.joined if len(query.tokens) <= 2 and 2 < len(query.joined) <= 8 else None for query in pairs.queries]
+    rare = frozenset(word for word, said in zip(pairs.words.text, bits.tolist(), strict=True) if said >= _COMMON_BITS)
+    short = [_short_names(query, rare) for query in pairs.queries]
     long = [frozenset(word for word in query.acronyms.split() if len(word) > 2) for query in pairs.queries]
     if any(short) or any(long):
         features[_AT["acronym"]] = [
-            row.joined in long[at] or (short[at] is not None and row.is_called(str(short[at])))
+            any(map(row.is_called, short[at])) or _is_short_for(row, long[at], rare)
             for at, row in zip(pairs.of.tolist(), pairs.rows, strict=True)
         ]
+
+
+def _short_names(bag: Bag, rare: frozenset[str]) -> list[str]:
+    """What may be an acronym: a name of a word or two, and the one word that stands beside common ones (`NBE Egypt`)."""
+    found = [bag.joined] if len(bag.tokens) <= 2 and 2 < len(bag.joined) <= _MAX_ACRONYM_CHARS else []
+    if len(bag.tokens) > 1:
+        told_by = [word for word in bag.tokens if word in rare]
+        found += [word for word in told_by if len(told_by) == 1 and 2 < len(word) <= _MAX_ACRONYM_CHARS]
+    return found
+
+
+def _is_short_for(bag: Bag, acronyms: frozenset[str], rare: frozenset[str]) -> bool:
+    if acronyms.isdisjoint(bag.tokens):
+        return bag.joined in acronyms
+    return not acronyms.isdisjoint(_short_names(bag, rare))
 
 
 def _numbers_and_codes(features: Floats, pairs: BagPairs) -> None:

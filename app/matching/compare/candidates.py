@@ -23,7 +23,7 @@ from app.matching.rarity import value_bits
 
 Floats = npt.NDArray[np.float64]
 
-SCALAR_FEATURES = ("exact", "exact_bits", "close", "near", "differ")
+SCALAR_FEATURES = ("exact", "exact_bits", "close", "close_bits", "near", "differ")
 _LEVEL_ROWS = np.zeros((len(Level) + 1, len(SCALAR_FEATURES)))
 for _level, _feature in (
     (Level.EXACT, "exact"),
@@ -34,7 +34,11 @@ for _level, _feature in (
     _LEVEL_ROWS[_level, SCALAR_FEATURES.index(_feature)] = 1.0
 _NOTHING = len(Level)
 """Row of a candidate that has no value: nothing is said."""
-_EXACT_BITS = SCALAR_FEATURES.index("exact_bits")
+_BITS_OF_LEVEL = {
+    int(Level.EXACT): SCALAR_FEATURES.index("exact_bits"),
+    int(Level.CLOSE): SCALAR_FEATURES.index("close_bits"),
+}
+"""Where it is said how rare the values are that agree, or nearly agree."""
 _RANKING = np.zeros(len(BAG_FEATURES))
 for _name, _weight in (
     ("matched", 1.0),
@@ -201,17 +205,17 @@ def _compare_scalar_slot(slot: int, columns: Columns, frequencies: TermFrequenci
         if wanted is not None:
             _compare_values(of.kind, wanted, columns.values[slot], span, levels, pairs)
     features = _LEVEL_ROWS[levels]
-    exact = int(Level.EXACT)
-    equal = [
-        (row, str(pair[0]))
+    agreeing = [
+        (row, _BITS_OF_LEVEL[level], _terms(of, level, pair))
         for row, (level, pair) in enumerate(zip(levels, pairs, strict=True))
-        if level == exact and pair
+        if level in _BITS_OF_LEVEL and pair
     ]
-    if equal:
-        shared = dict.fromkeys(value for _, value in equal)
-        bits = value_bits(of.kind.value, [_term(of, value) for value in shared], frequencies) / 10.0
-        said = dict(zip(shared, bits.tolist(), strict=True))
-        features[[row for row, _ in equal], _EXACT_BITS] = [said[value] for _, value in equal]
+    if agreeing:
+        distinct = list(dict.fromkeys(term for _, _, terms in agreeing for term in terms))
+        bits = value_bits(of.kind.value, distinct, frequencies) / 10.0
+        said = dict(zip(distinct, bits.tolist(), strict=True))
+        rows, feature, terms = zip(*agreeing, strict=True)
+        features[rows, feature] = [min(said[term] for term in one) for one in terms]
     return SlotComparison(of.kind.value, of.fields, features, pairs)
 
 
@@ -234,6 +238,16 @@ def _compare_values(
             level, left, right = best_level(kind, wanted, found)
             known[key] = int(level), (left, right)
         levels[row], pairs[row] = known[key]
+
+
+def _terms(slot: Slot, level: int, pair: Pair) -> tuple[str, ...]:
+    """What two values have in common, as it is counted: the value, or of close ones both, of close hosts the label."""
+    left, right = str(pair[0]), str(pair[1])
+    if level == Level.EXACT:
+        return (_term(slot, left),)
+    if slot.kind is Kind.HOST:
+        return (f"ids:label:{left.split('|', 2)[1]}",)
+    return _term(slot, left), _term(slot, right)
 
 
 def _term(slot: Slot, value: str) -> str:

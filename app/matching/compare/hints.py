@@ -18,16 +18,16 @@ from app.matching.values import country_in_text
 
 Floats = npt.NDArray[np.float64]
 
-HINT_FEATURES = (
-    "host_spells_name",
-    "host_begins_name",
-    "name_spells_host",
-    "name_begins_host",
-    "city_in_name",
-    "city_missing_in_long_name",
-    "country_in_name",
-    "country_in_name_differs",
+HINT_ALTERNATIVES = (
+    ("host_spells_name", "host_begins_name", "host_spells_both_names", "host_begins_both_names"),
+    ("name_spells_host", "name_begins_host", "both_names_spell_host", "both_names_begin_host"),
+    ("host_beyond_name",),
+    ("city_in_name", "city_missing_in_long_name"),
+    ("country_in_name", "country_in_name_differs"),
 )
+"""Of each line one at most holds of a pair."""
+HINT_FEATURES = tuple(name for either in HINT_ALTERNATIVES for name in either)
+_AT = {name: i for i, name in enumerate(HINT_FEATURES)}
 _LONG_NAME_TOKENS = 6
 Values = list[str] | None
 _LEAST_LABEL_CHARS = 3
@@ -54,22 +54,46 @@ def compare_hints(columns: Columns, frequencies: TermFrequencies) -> Floats:
 
 
 def _host_hints(features: Floats, query: Form, columns: Columns, span: range, name: int, host: int) -> None:
-    owned, bags = columns.values[host], columns.bags(name)
+    """Notes hosts made from names; one made from its own side's name too says what the names have said already."""
+    kind, owned, bags = columns.slots[name].kind, columns.values[host], columns.bags(name)
     same = tuple(f"{value.partition('|')[0]}|" for value in query[host] or ())
     asked = _Hosts([host_words(value) for value in query[host] or ()])
-    named = _Names(parse_bags(columns.slots[name].kind, query[name]))
+    named = _Names(parse_bags(kind, query[name]))
+    from_own_name = _spelled(asked.hosts, named.bags) is not None
+    beyond_name = bool(asked.hosts and named.bags) and not from_own_name
     for row in span:
         own = owned[row]
+        if own and beyond_name and not asked.labels.isdisjoint([value.split("|", 2)[1] for value in own]):
+            features[row, _AT["host_beyond_name"]] = 1.0
         if own and same and any(map(str.startswith, own, repeat(same))):
             continue
         if asked.hosts:
             names = [bag for bag in bags[row] if asked.may_spell(bag)]
-            if names:
-                _note(features, row, 0, _spelled(asked.hosts, names))
+            spelled = _spelled(asked.hosts, names)
+            if spelled is not None:
+                features[row, _AT[_HOST_HINTS[from_own_name, spelled]]] = 1.0
         if own and named.bags:
             hosts = [host_words(value) for value in own if named.may_be(value)]
-            if hosts:
-                _note(features, row, 2, _spelled(hosts, named.bags))
+            spelled = _spelled(hosts, named.bags)
+            if spelled is not None:
+                both = _spelled(hosts, bags[row]) is not None
+                features[row, _AT[_NAME_HINTS[both, spelled]]] = 1.0
+
+
+_HOST_HINTS = {
+    (False, True): "host_spells_name",
+    (False, False): "host_begins_name",
+    (True, True): "host_spells_both_names",
+    (True, False): "host_begins_both_names",
+}
+"""Of the record's host, by whether it is made from the record's own name too, and whether it spells the candidate's."""
+_NAME_HINTS = {
+    (False, True): "name_spells_host",
+    (False, False): "name_begins_host",
+    (True, True): "both_names_spell_host",
+    (True, False): "both_names_begin_host",
+}
+"""Of the candidate's host, by whether it is made from the candidate's own name too, and whether it spells the record's."""
 
 
 class _Hosts:
@@ -77,15 +101,15 @@ class _Hosts:
 
     def __init__(self, hosts: list[tuple[str, ...]]) -> None:
         self.hosts = hosts
-        self._labels = {host[0] for host in hosts}
-        self._heads = tuple({label[:_LEAST_LABEL_CHARS] for label in self._labels})
+        self.labels = {host[0] for host in hosts}
+        self._heads = tuple({label[:_LEAST_LABEL_CHARS] for label in self.labels})
         self._several = any(len(host) > 1 for host in hosts)
 
     def may_spell(self, name: Bag) -> bool:
         """Whether a name begins as one of the hosts does, or holds it as a word or acronym; a host of several words may."""
-        if self._several or name.joined.startswith(self._heads) or not self._labels.isdisjoint(name.tokens):
+        if self._several or name.joined.startswith(self._heads) or not self.labels.isdisjoint(name.tokens):
             return True
-        return any(label in name.acronyms for label in self._labels)
+        return any(label in name.acronyms for label in self.labels)
 
 
 class _Names:
@@ -100,11 +124,6 @@ class _Names:
         """Whether a host's form begins as one of the names does, is one of their words, or has several words itself."""
         _, label, rest = host.split("|", 2)
         return bool(rest) or label[:_LEAST_LABEL_CHARS] in self._heads or label in self._words
-
-
-def _note(features: Floats, candidate: int, first: int, spelled: bool | None) -> None:
-    if spelled is not None:
-        features[candidate, first if spelled else first + 1] = 1.0
 
 
 def _spelled(hosts: Sequence[tuple[str, ...]], names: Sequence[Bag]) -> bool | None:
@@ -150,9 +169,9 @@ def _city_hints(
         own = " ".join(value.partition("|")[0] for value in names[c] or ()) if within else ""
         inside = [value for value in within if f" {value} " not in f" {own} "]
         if inside:
-            features[c, 4] = float(value_bits("city", [f"city:{inside[0]}"], frequencies)[0]) / 10.0
+            features[c, _AT["city_in_name"]] = float(value_bits("city", [f"city:{inside[0]}"], frequencies)[0]) / 10.0
         elif long and not within:
-            features[c, 5] = 1.0
+            features[c, _AT["city_missing_in_long_name"]] = 1.0
 
 
 def _country_hints(features: Floats, text: str, countries: Sequence[Values], span: range) -> None:
@@ -160,4 +179,4 @@ def _country_hints(features: Floats, text: str, countries: Sequence[Values], spa
     for c in span if named else ():
         owned = countries[c]
         if owned:
-            features[c, 6 if named in owned else 7] = 1.0
+            features[c, _AT["country_in_name" if named in owned else "country_in_name_differs"]] = 1.0

@@ -1,0 +1,104 @@
+"""What agreement says by how it comes about: domains made from names, close values by rarity, acronyms beside common words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from app.matching.compare import SlotComparison, compare
+from app.matching.compare.candidates import feature_names
+from app.matching.compare.hints import HINT_ALTERNATIVES
+from app.matching.frequencies import TermFrequencies, count_hashes, merge_counts
+from app.matching.layout import slots_of
+from app.matching.prepare import RecordPreparer
+from app.matching.roles import infer_roles
+from app.matching.schema import FieldSpec, MatchSchema
+from tests.unit.matching.test_explaining import situation
+from tests.unit.matching.test_sums import CANDIDATES, PROFILE, Record, edited
+
+FIELDS = dict.fromkeys(("name", "website", "city"), "string")
+SCHEMA = MatchSchema(tuple(FieldSpec(name, "string", role) for name, role in infer_roles(FIELDS).items()))
+PREPARER = RecordPreparer(SCHEMA)
+SLOTS = slots_of(SCHEMA)
+CITIES = [{"name": f"Company {at}", "website": f"shop{at}.example", "city": "Springfield"} for at in range(300)]
+
+
+def features(record: Record, master: Record, others: list[Record] | None = None) -> dict[str, dict[str, float]]:
+    """By kind, what a comparison of the two says, in a snapshot that holds the master and others."""
+    counted = [PREPARER.prepare(one).terms for one in (master, *(CITIES if others is None else others))]
+    tables = [count_hashes(np.fromiter(terms, np.uint64)) for terms in counted]
+    frequencies = TermFrequencies.from_counts(len(tables), *merge_counts(tables))
+    compared = compare(SLOTS, PREPARER.form(record), [PREPARER.form(master)], frequencies)
+    return {slot.kind: by_name(slot) for slot in compared.slots}
+
+
+def by_name(slot: SlotComparison) -> dict[str, float]:
+    return {
+        name: value for name, value in zip(feature_names(slot.kind), slot.features[0].tolist(), strict=True) if value
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "master", "hint"),
+    [
+        (("Alphabet", "google.com"), ("Google", None), "host_spells_name"),
+        (("Acme Tools", "acmetools.com"), ("Acme Tools Ltd", None), "host_spells_both_names"),
+        (("Alphabet", "googlecloud.com"), ("Google", None), "host_begins_name"),
+        (("Acme", "acmetools.com"), ("Acme Ltd", None), "host_begins_both_names"),
+        (("Google", None), ("Alphabet", "google.com"), "name_spells_host"),
+        (("Google", None), ("Google Inc", "google.com"), "both_names_spell_host"),
+        (("Google", None), ("Alphabet", "googlecloud.com"), "name_begins_host"),
+        (("Alphabet", "google.com"), ("Alphabet", "google.com"), "host_beyond_name"),
+        (("Alphabet", "google.de"), ("Alphabet", "google.com"), "host_beyond_name"),
+    ],
+)
+def test_a_domain_says_less_where_its_own_name_made_it(
+    record: tuple[str, str | None], master: tuple[str, str | None], hint: str
+) -> None:
+    left, right = ({"name": name, "website": website} for name, website in (record, master))
+    assert features(left, right)["hint"] == {hint: 1.0}
+
+
+def test_an_equal_domain_that_the_name_made_is_no_hint() -> None:
+    google = {"name": "Google", "website": "google.com"}
+    assert not features(google, google)["hint"]
+
+
+@given(edited(), CANDIDATES, PROFILE)
+def test_of_hints_that_exclude_each_other_one_at_most_holds(record: Record, chosen: list[int], profile: object) -> None:
+    compared = situation(record, chosen).reranked.comparison
+    hints = compared.slots[-1]
+    names = feature_names("hint")
+    for either in HINT_ALTERNATIVES:
+        held = hints.features[:, [names.index(name) for name in either]] != 0
+        assert held.sum(axis=1).max(initial=0) <= 1
+
+
+def test_close_values_count_by_the_commoner_of_the_two() -> None:
+    common = features({"city": "Springfeld"}, {"city": "Springfield"})["city"]
+    rare = features({"city": "Springfeld"}, {"city": "Springfield"}, others=[])["city"]
+    assert common["close"] == rare["close"] == 1.0
+    assert common["close_bits"] < 0.1 < rare["close_bits"]
+
+
+def test_hosts_of_one_label_count_by_the_label() -> None:
+    shops = [{"name": f"Shop {at}", "website": f"shop.example{at}.com"} for at in range(300)]
+    taken = [{"name": f"Acme {at}", "website": f"acme.{end}"} for at, end in enumerate(("de", "fr", "it", "es"))]
+    record, master = {"website": "acme.com"}, {"website": "acme.net"}
+    alone, among = features(record, master, shops)["host"], features(record, master, [*shops, *taken])["host"]
+    assert alone["close"] == among["close"] == 1.0
+    assert among["close_bits"] < alone["close_bits"]
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
+        ("NBE", "National Bank of Egypt", True),
+        ("NBE Group", "National Bank of Egypt", True),
+        ("National Bank of Egypt", "NBE Group", True),
+        ("NBE Zorgan", "National Bank of Egypt", False),
+    ],
+)
+def test_an_acronym_may_stand_beside_common_words(name: str, other: str, expected: bool) -> None:
+    assert ("acronym" in features({"name": name}, {"name": other})["org"]) is expected
