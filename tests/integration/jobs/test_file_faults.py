@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import signal
+import sqlite3
+from contextlib import closing
 
 import orjson
 
@@ -43,15 +45,33 @@ async def test_a_worker_that_was_taken_for_dead_and_was_not_changes_nothing(file
     job_id = await files.submit()
     worker = await start_worker(files.services)
     await files.deployment.until(job_id, 1)
-    worker.send_signal(signal.SIGSTOP)
-    await files.deployment.forget_leases(job_id)
-    async with working(files.services):
-        await files.deployment.until(job_id, ROWS // 2)
+    await _freeze(worker, files)
+    try:
+        await files.deployment.forget_leases(job_id)
+        async with working(files.services):
+            await files.deployment.until(job_id, ROWS // 2)
+            worker.send_signal(signal.SIGCONT)
+            await files.end(job_id)
+    finally:
         worker.send_signal(signal.SIGCONT)
-        await files.end(job_id)
-    worker.terminate()
-    await worker.wait()
+        worker.terminate()
+        await worker.wait()
     assert await files.artefacts(job_id) == files.expected
+
+
+async def _freeze(worker: asyncio.subprocess.Process, files: Files) -> None:
+    """Stops the worker outside its writes: SQLite has one writer, and one that is frozen in the middle holds up all others."""
+    path = str(files.services.db.engine.url.database)
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        with closing(sqlite3.connect(path, timeout=0.1)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                worker.send_signal(signal.SIGCONT)
+                await asyncio.sleep(0.01)
+            else:
+                return
 
 
 async def test_artefacts_outlive_the_processes_that_made_and_served_them(files: Files) -> None:
