@@ -89,6 +89,7 @@ def _between_fields() -> dict[str, ReasonCode]:
             "it says little more than the names have said",
         ),
         ("host_beyond_name", "The shared domain is not made from the name", "so it says more than the name has said"),
+        ("host_alone", "The domain is shared, and the record has no name", "nothing of a name supports or opposes"),
         ("city_in_name", "The candidate's city stands in the record's name", "and not in the candidate's own name"),
         (
             "city_missing_in_long_name",

@@ -118,8 +118,7 @@ def rerank(
 
     What was compared for a query before is not compared again.
     """
-    known = [() if one.earlier is None else frozenset(one.earlier.ordinals) for one in retrievals]
-    new = [[o for o in one.ordinals if o not in had] for one, had in zip(retrievals, known, strict=True)]
+    new = list(map(_not_compared, retrievals))
     read = map(orjson.loads, read_forms([ordinal for ordinals in new for ordinal in ordinals]))
     forms: list[list[Form]] = [list(islice(read, len(ordinals))) for ordinals in new]
     compared = compare_all(slots, [one.query.form for one in retrievals], forms, frequencies)
@@ -131,6 +130,14 @@ def rerank(
         Reranked(one.ordinals, comparison, scores, _order(one.ordinals, scores), standing)
         for one, comparison, scores, standing in zip(retrievals, comparisons, scored, decided, strict=True)
     ]
+
+
+def _not_compared(retrieval: Retrieval) -> Sequence[int]:
+    """The ordinals that were not compared before."""
+    if retrieval.earlier is None:
+        return retrieval.ordinals
+    known = frozenset(retrieval.earlier.ordinals)
+    return [ordinal for ordinal in retrieval.ordinals if ordinal not in known]
 
 
 def _with_earlier(retrieval: Retrieval, ordinals: Sequence[int], comparison: Comparison) -> Comparison:

@@ -15,7 +15,9 @@ from app.matching.text import STOP_WORDS, fold, fold_cached
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|//|mailto:)?(?:[^/@]*@)?([^/:?#\s]+)")
 _HOST_ENDS = re.compile(r"[.-]")
 _SERVICES = frozenset("www www2 www1 web mail email smtp mx webmail en de fr es it home portal info".split())
-_extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+_GENERIC = frozenset("com co org net ac gov edu".split())
+"""Names of a registry's own; before a suffix they are a slip: `acme.co.co.uk`, `acme.com.com`."""
+_extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
 class Host(NamedTuple):
@@ -33,13 +35,26 @@ def host(text: str) -> Host | None:
     found = _HOST.match(text.strip().lower())
     if found is None:
         return None
-    parts = _extract.extract_str(found.group(1).strip("."))
-    if not parts.domain or not parts.suffix:
+    below, domain, suffix = _parts(found.group(1).strip("."))
+    if domain in _GENERIC and below:
+        below, _, domain = below.rpartition(".")
+    if not domain or not suffix:
         return None
-    label = fold(parts.domain).replace(" ", "")
-    words = dict.fromkeys(_HOST_ENDS.split(f"{parts.subdomain}.{parts.domain}"))
+    label = fold(domain).replace(" ", "")
+    words = dict.fromkeys(_HOST_ENDS.split(f"{below}.{domain}"))
     others = tuple(word for word in words if len(word) > 1 and word != label and word not in _SERVICES)
-    return Host(f"{parts.domain}.{parts.suffix}", label, others)
+    return Host(f"{domain}.{suffix}", label, others)
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """What stands below the registrable domain, its own part, and the suffix.
+
+    Suffixes under which a company lets others have names count (`acme.uk.com`, `acme.myshopify.com`), but not for itself.
+    """
+    parts = _extract.extract_str(text)
+    if not parts.domain:
+        parts = _extract.extract_str(text, include_psl_private_domains=False)
+    return parts.subdomain, parts.domain, parts.suffix
 
 
 @cache

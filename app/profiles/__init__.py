@@ -13,7 +13,7 @@ from app.errors import InvalidSchema
 from app.matching.profile import Profile, parse_model, parse_profile
 
 NAMES = ("high_precision", "balanced", "high_recall", "leads_to_accounts")
-_MODELS = ("general.json",)
+_MODELS = ("general.json", "leads.json")
 
 
 @cache

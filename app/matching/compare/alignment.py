@@ -55,6 +55,8 @@ class Alignment(NamedTuple):
     """(S,): what the best partner says."""
     row_found: Mask
     """(T,): whether the word has a partner."""
+    row_same: Mask
+    """(T,): whether that is the same word."""
     begins_alike: Mask
     """(P,): whether the first words are partners."""
     longest_run: Floats
@@ -94,6 +96,8 @@ def aligned(
     place, partner = place[alike], against[alike]
     row_found = np.zeros(len(row_words), bool)
     row_found[partner] = True
+    row_same = np.zeros(len(row_words), bool)
+    row_same[against[similar >= SAME]] = True
     top = (similar[alike] == best[place]).nonzero()[0][::-1]  # the first of several is written last
     partner_bits = np.zeros(len(pair))
     partner_bits[place[top]] = row.bits[partner[top]]
@@ -103,7 +107,7 @@ def aligned(
     if len(alike):
         having, runs = _longest_runs(of_alike, i, j, row.bits[partner])
         longest[having] = runs
-    return Alignment(query, row, best, partner_bits, row_found, similar[first[starts]] > 0, longest)
+    return Alignment(query, row, best, partner_bits, row_found, row_same, similar[first[starts]] > 0, longest)
 
 
 def _flat(values: Sequence[tuple[str, ...]], words: Words) -> tuple[Integers, Integers]:

@@ -50,6 +50,8 @@ BAG_FEATURES = (
     "candidate_elsewhere",
     "run_candidate",
     "spelling_lost",
+    "marks_differ",
+    "mark_lost",
 )
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
@@ -128,6 +130,7 @@ def compare_bags(pairs: BagPairs, frequencies: TermFrequencies, elsewhere: FindE
     alignment = aligned(queries, pairs.of, rows, words, bits, persons=pairs.kind in PERSON_KINDS)
     features = np.zeros((len(BAG_FEATURES), len(rows)))
     _weigh_words(features, alignment, None if elsewhere is None else elsewhere(alignment))
+    _compare_marks(features, alignment, words)
     _whole_strings(features, pairs, bits)
     return np.ascontiguousarray(features.T)
 
@@ -171,6 +174,15 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
     }
     for name, column in columns.items():
         features[_AT[name]] = column
+
+
+def _compare_marks(features: Floats, alignment: Alignment, words: Words) -> None:
+    """What tells members of a series apart: each side has a mark that the other lacks, or one side alone."""
+    query, row = alignment.query, alignment.row
+    of_query = query.sums(words.mark[query.word] & (alignment.best < SAME)) > 0
+    of_row = row.sums(words.mark[row.word] & ~alignment.row_same) > 0
+    features[_AT["marks_differ"]] = of_query & of_row
+    features[_AT["mark_lost"]] = of_query ^ of_row
 
 
 def _whole_strings(features: Floats, pairs: BagPairs, bits: Floats) -> None:

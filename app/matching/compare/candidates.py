@@ -12,6 +12,7 @@ import numpy.typing as npt
 from app.matching.compare.alignment import Alignment
 from app.matching.compare.bags import BAG_FEATURES, Bag, BagPairs, FindElsewhere, compare_bags
 from app.matching.compare.columns import Columns, parse_bags
+from app.matching.compare.compounds import Compounds
 from app.matching.compare.elsewhere import Elsewhere, Mask, slots_elsewhere
 from app.matching.compare.hints import HINT_FEATURES, compare_hints
 from app.matching.compare.scalars import Level, best_level
@@ -163,9 +164,28 @@ def _bag_pairs(slot: int, columns: Columns) -> tuple[BagPairs, list[int]]:
         for at in places[q]
         for bag in found
     ]
+    if kind in MAIN_KINDS:
+        pairs = _without_compounds(queries, pairs)
     of, rows, owners = zip(*pairs, strict=True) if pairs else ((), (), ())
     words = Words([word for bag in (*queries, *rows) for word in bag.tokens])
     return BagPairs(kind, queries, np.array(of, np.intp), rows, words), list(owners)
+
+
+def _without_compounds(queries: list[Bag], pairs: list[tuple[int, Bag, int]]) -> list[tuple[int, Bag, int]]:
+    """The same pairs, words taken apart; adds to `queries` what becomes of them beside some candidates."""
+    compounds = [Compounds(query) for query in queries]
+    places: dict[Bag, int] = {}
+    parted: list[tuple[int, Bag, int]] = []
+    for at, bag, row in pairs:
+        if compounds[at].concern(bag):
+            query, candidate = compounds[at].parted(bag)
+            place = places.setdefault(query, len(queries))
+            if place == len(queries):
+                queries.append(query)
+            parted.append((place, candidate, row))
+        else:
+            parted.append((at, bag, row))
+    return parted
 
 
 def _find_elsewhere(columns: Columns, pairs: BagPairs, owners: Sequence[int]) -> FindElsewhere:

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 HINT_ALTERNATIVES = (
     ("host_spells_name", "host_begins_name", "host_spells_both_names", "host_begins_both_names"),
     ("name_spells_host", "name_begins_host", "both_names_spell_host", "both_names_begin_host"),
-    ("host_beyond_name",),
+    ("host_beyond_name", "host_alone"),
     ("city_in_name", "city_missing_in_long_name"),
     ("country_in_name", "country_in_name_differs"),
 )
@@ -60,16 +60,16 @@ def _host_hints(features: Floats, query: Form, columns: Columns, span: range, na
     asked = _Hosts([host_words(value) for value in query[host] or ()])
     named = _Names(parse_bags(kind, query[name]))
     from_own_name = _spelled(asked.hosts, named.bags) is not None
-    beyond_name = bool(asked.hosts and named.bags) and not from_own_name
+    shared = _AT["host_beyond_name" if named.bags else "host_alone"]
+    labels = [] if from_own_name else [f"|{label}|" for label in asked.labels]
     for row in span:
         own = owned[row]
-        if own and beyond_name and not asked.labels.isdisjoint([value.split("|", 2)[1] for value in own]):
-            features[row, _AT["host_beyond_name"]] = 1.0
+        if own and labels and any(label in value for value in own for label in labels):
+            features[row, shared] = 1.0
         if own and same and any(map(str.startswith, own, repeat(same))):
             continue
         if asked.hosts:
-            names = [bag for bag in bags[row] if asked.may_spell(bag)]
-            spelled = _spelled(asked.hosts, names)
+            spelled = _spelled(asked.hosts, [bag for bag in bags[row] if asked.may_spell(bag)])
             if spelled is not None:
                 features[row, _AT[_HOST_HINTS[from_own_name, spelled]]] = 1.0
         if own and named.bags:

@@ -30,8 +30,8 @@ def _spelling(left: str, right: str, close: float = _CLOSE) -> Level:
 
 
 def _alike(left: str, right: str, close: float) -> bool:
-    shorter, longer = sorted((len(left), len(right)))
-    if shorter < close * longer:  # each character more is an edit
+    length, other = len(left), len(right)
+    if length < close * other or other < close * length:  # each character more is an edit
         return False
     # The cutoff lets the alignment stop early; rapidfuzz rounds it, so what lies on the bound must lie above the cutoff.
     return OSA.normalized_similarity(left, right, score_cutoff=close - 1e-6) >= close
@@ -142,6 +142,8 @@ COMPARATORS: dict[Kind, Callable[[str, str], Level]] = {
 def best_level(kind: Kind, query: Sequence[str], candidate: Sequence[str]) -> tuple[Level, str, str]:
     """The highest level that any pair of values reaches, and that pair."""
     compare = COMPARATORS[kind]
+    if len(query) == len(candidate) == 1:
+        return compare(query[0], candidate[0]), query[0], candidate[0]
     best = Level.DIFFERENT, query[0], candidate[0]
     for left in query:
         for right in candidate:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 
 from app.matching.compare import SlotComparison, compare
+from app.matching.compare.bags import parse_bag
 from app.matching.compare.candidates import feature_names
+from app.matching.compare.compounds import Compounds
 from app.matching.compare.hints import HINT_ALTERNATIVES
 from app.matching.frequencies import TermFrequencies, count_hashes, merge_counts
 from app.matching.layout import slots_of
@@ -51,10 +53,11 @@ def by_name(slot: SlotComparison) -> dict[str, float]:
         (("Google", None), ("Alphabet", "googlecloud.com"), "name_begins_host"),
         (("Alphabet", "google.com"), ("Alphabet", "google.com"), "host_beyond_name"),
         (("Alphabet", "google.de"), ("Alphabet", "google.com"), "host_beyond_name"),
+        ((None, "google.com"), ("Google", "google.com"), "host_alone"),
     ],
 )
 def test_a_domain_says_less_where_its_own_name_made_it(
-    record: tuple[str, str | None], master: tuple[str, str | None], hint: str
+    record: tuple[str | None, str | None], master: tuple[str, str | None], hint: str
 ) -> None:
     left, right = ({"name": name, "website": website} for name, website in (record, master))
     assert features(left, right)["hint"] == {hint: 1.0}
@@ -102,3 +105,38 @@ def test_hosts_of_one_label_count_by_the_label() -> None:
 )
 def test_an_acronym_may_stand_beside_common_words(name: str, other: str, expected: bool) -> None:
     assert ("acronym" in features({"name": name}, {"name": other})["org"]) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
+        ("Reia 12", "Reia 13", "marks_differ"),
+        ("Internet Fund V", "Internet Fund VI", "marks_differ"),
+        ("Commercial Mortgage Trust 2014-LC18", "Commercial Mortgage Trust 2014-LC16", "marks_differ"),
+        ("Facility E", "Facility I", "marks_differ"),
+        ("Global Bond 3", "Global Bond", "mark_lost"),
+        ("Global Bond", "Global Bond II", "mark_lost"),
+        ("Internet Fund VI", "Internet Fund 6", None),
+        ("Acme", "Acne", None),
+    ],
+)
+def test_members_of_a_series_are_told_apart_by_their_marks(name: str, other: str, expected: str | None) -> None:
+    told = features({"name": name}, {"name": other})["org"].keys() & {"marks_differ", "mark_lost"}
+    assert told == ({expected} if expected else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("CobaltMedium Trading", "Cobalt Medium Holding"), ("Sun Trust Leasing Services", "SunTrust Leasing")],
+)
+def test_a_word_is_two_where_the_other_side_writes_two(name: str, other: str) -> None:
+    apart = features({"name": name}, {"name": other})["org"]
+    whole = features(
+        {"name": name.replace("CobaltMedium", "Cobalt Medium")}, {"name": other.replace("SunTrust", "Sun Trust")}
+    )
+    assert apart["matched"] == whole["org"]["matched"] > 1.0
+
+
+def test_a_word_that_both_sides_write_as_one_stays_one() -> None:
+    query, candidate = parse_bag("suntrust sun trust"), parse_bag("suntrust bank")
+    assert Compounds(query).parted(candidate) == (query, candidate)
