@@ -72,16 +72,13 @@ _FEW_POSTINGS = 8
 """A term of so few records must bring them among the candidates, whatever else matches: its boost is raised."""
 
 
-def plan_retrieval(query: IndexTerms, frequencies: TermFrequencies, policy: RetrievalPolicy) -> RetrievalPlan:
-    """The plan for one query; deterministic; empty when the query has no term that the index could hold."""
-    [plan] = plan_all([query], frequencies, policy)
-    return plan
-
-
 def plan_all(
     queries: Sequence[IndexTerms], frequencies: TermFrequencies, policy: RetrievalPolicy
 ) -> list[RetrievalPlan]:
-    """`plan_retrieval` of each query. Their terms are looked up together: a look-up costs more than its terms."""
+    """The plan for each query; deterministic; empty when the query has no term that the index could hold.
+
+    Their terms are looked up together: a look-up costs more than its terms.
+    """
     frequencies.counts_of([f"name:{token}" for query in queries for token in query.name])
     channels = [
         (list(_cheap_channels(query, frequencies)), _costly_channels(query, frequencies, policy)) for query in queries

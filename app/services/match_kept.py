@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from app.matching.delta import KeptAnswer, least_weight, sum_of_odds
@@ -23,8 +24,9 @@ def _kept(call: MatchCall, ranked: Ranked, answer: dict[str, Any]) -> KeptAnswer
     scores = ranked.reranked.scores
     own = (scores.log_odds - scores.competition).tolist()
     least = least_weight(call.profile, call.threshold)
-    heavy = [] if least is None else [c for c in ranked.reranked.order if own[c] >= least]
-    light = own if least is None else [weight for weight in own if weight < least]
+    bound = math.inf if least is None else least
+    heavy = [c for c in ranked.reranked.order if own[c] >= bound]
+    light = [weight for weight in own if weight < bound]
     return KeptAnswer(
         answer["profile"],
         answer["decision"],

@@ -67,7 +67,7 @@ async def _collect_all(folder: Path, queries: int, scratch: Path, stack: EngineS
 def train(rows: list[TrainingRows], labels: Sequence[str]) -> list[dict[str, Any]]:
     """The content of each model's file; `labels` are `name@version`, the first of the model that all families were left out of.
 
-    A model that emphasises sets shares its calibrator: what it does to kinds of data that were never seen differs little.
+    A model that emphasises sets shares its calibrator: one of its own would double the time.
     """
     rows = [with_strangers(one, _GENERATED_STRANGERS) if one.name.startswith(_GENERATED) else one for one in rows]
     calibration = calibrate(_held_back(rows, labels[0]))

@@ -18,7 +18,7 @@ from app.matching.compare.hints import HINT_FEATURES, compare_hints
 from app.matching.compare.scalars import Level, best_level
 from app.matching.compare.words import Words
 from app.matching.frequencies import TermFrequencies
-from app.matching.index_terms import Form
+from app.matching.index_terms import Form, host_words
 from app.matching.layout import BAG_KINDS, MAIN_KINDS, Kind, Slot
 from app.matching.rarity import value_bits
 
@@ -266,7 +266,7 @@ def _terms(slot: Slot, level: int, pair: Pair) -> tuple[str, ...]:
     if level == Level.EXACT:
         return (_term(slot, left),)
     if slot.kind is Kind.HOST:
-        return (f"ids:label:{left.split('|', 2)[1]}",)
+        return (f"ids:label:{host_words(left)[0]}",)
     return _term(slot, left), _term(slot, right)
 
 

@@ -17,7 +17,7 @@ from app.matching.prepare import RecordPreparer
 from app.matching.roles import infer_roles
 from app.matching.schema import FieldSpec, MatchSchema
 from tests.unit.matching.test_explaining import situation
-from tests.unit.matching.test_sums import CANDIDATES, PROFILE, Record, edited
+from tests.unit.matching.test_sums import CANDIDATES, Record, edited
 
 FIELDS = dict.fromkeys(("name", "website", "city"), "string")
 SCHEMA = MatchSchema(tuple(FieldSpec(name, "string", role) for name, role in infer_roles(FIELDS).items()))
@@ -68,8 +68,8 @@ def test_an_equal_domain_that_the_name_made_is_no_hint() -> None:
     assert not features(google, google)["hint"]
 
 
-@given(edited(), CANDIDATES, PROFILE)
-def test_of_hints_that_exclude_each_other_one_at_most_holds(record: Record, chosen: list[int], profile: object) -> None:
+@given(edited(), CANDIDATES)
+def test_of_hints_that_exclude_each_other_one_at_most_holds(record: Record, chosen: list[int]) -> None:
     compared = situation(record, chosen).reranked.comparison
     hints = compared.slots[-1]
     names = feature_names("hint")
