@@ -17,6 +17,7 @@ from app.db.steps import StepKind, StepRepository
 from app.files.blocks import ReaderLimits
 from app.files.s3_store import S3FileStore, S3Settings
 from app.files.store import LocalFileStore
+from app.limits.foreground import Foreground
 from app.limits.valkey import SharedValkey
 from app.outbound import Outbound
 from app.ports import FileStore
@@ -164,7 +165,7 @@ async def build(settings: Settings) -> Services:
     datasets = DatasetService(db, store)
     learned = LearnedCache(LearnedRepository(db))
     indices = IndexRepository(db)
-    match = MatchService(index, MatchTargets(indices, store, learned))
+    match = MatchService(index, MatchTargets(indices, store, learned), Foreground(valkey))
     decisions = DecisionLog(
         DecisionIndex(search, settings.index_prefix, settings.index_replicas),
         db,

@@ -1,5 +1,7 @@
 """Measures file jobs on a stack that is up: rate from upload to artefact, workers' memory, match/record beside them.
 
+Beside each file somebody asks now and then; beside a last one, of the first one's size, somebody asks again at once.
+
 `python -m bench.files --records 1000000 --leads 10000,100000` loads a generated master; `--snapshot dss_…` uses one that
 is there, `--folder DIR` takes master.csv and queries.csv from a folder, the queries again and again until there are enough.
 """
@@ -28,7 +30,7 @@ from app.client import ApiFailure, Client
 from bench.run import CONNECTION, HIDDEN, RESULTS, _load, _made, _request, read_folder
 
 _SAMPLE_S = 0.5
-_IDLE_REQUESTS = 300
+_IDLE_REQUESTS = 600
 _BESIDE_WAIT_S = 0.2
 """Between two match/record requests while a file runs: somebody who works, not a load test."""
 _MIB = 2**20
@@ -52,12 +54,13 @@ def main() -> None:
         del master
         bodies = [_request(snapshot_id, lead) for lead in leads]
         _latencies(client, bodies, itertools.repeat(0.0, _IDLE_REQUESTS))  # warm
-        # A request after a pause is slower than one after another: beside a file they are asked with pauses.
+        # A request after a pause is slower than one after another: each is compared with its like.
         for name, wait_s in (("match_record_idle", 0.0), ("match_record_idle_with_pauses", _BESIDE_WAIT_S)):
             figures[name] = _cuts(_latencies(client, bodies, itertools.repeat(wait_s, _IDLE_REQUESTS)))
+        sizes = [int(rows) for rows in chosen.leads.split(",")]
         figures["files"] = [
-            _measured(client, connection, snapshot_id, leads, int(rows), chosen.format)
-            for rows in chosen.leads.split(",")
+            _measured(client, connection, snapshot_id, leads, rows, chosen.format, wait_s)
+            for rows, wait_s in (*((rows, _BESIDE_WAIT_S) for rows in sizes), (sizes[0], 0.0))
         ]
     out = chosen.out or RESULTS / f"files-{figures['records']}.json"
     out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
@@ -65,7 +68,13 @@ def main() -> None:
 
 
 def _measured(
-    client: Client, connection: Record, snapshot_id: str, leads: Sequence[Record], rows: int, output_format: str
+    client: Client,
+    connection: Record,
+    snapshot_id: str,
+    leads: Sequence[Record],
+    rows: int,
+    output_format: str,
+    wait_s: float,
 ) -> Record:
     """One file from its upload to the last byte of its artefact, match/record asked all the while."""
     bodies = [_request(snapshot_id, lead) for lead in leads]
@@ -81,7 +90,7 @@ def _measured(
         job = client.call("POST", "/match/files", body)
         stop = threading.Event()
         beside: list[float] = []
-        asking = threading.Thread(target=_ask_beside, args=(connection, bodies, stop, beside))
+        asking = threading.Thread(target=_ask_beside, args=(connection, bodies, stop, wait_s, beside))
         asking.start()
         done = client.wait(job["job_id"])
         matched = time.perf_counter()
@@ -99,7 +108,7 @@ def _measured(
         "result": {name: done["result"][name] for name in ("rows", "results", "matched", "rejected")},
         "worker_cpu_s": watch.cpu_s,
         "worker_resident_mb": watch.resident_mb(),
-        "match_record_beside": _cuts(beside),
+        "match_record_beside": {"wait_s": wait_s, **_cuts(beside)},
     }
 
 
@@ -139,8 +148,10 @@ def _latencies(client: Client, bodies: Sequence[Record], waits: Iterator[float])
     return took_ms
 
 
-def _ask_beside(connection: Record, bodies: Sequence[Record], stop: threading.Event, took_ms: list[float]) -> None:
-    waits = iter(lambda: None if stop.is_set() else _BESIDE_WAIT_S, None)
+def _ask_beside(
+    connection: Record, bodies: Sequence[Record], stop: threading.Event, wait_s: float, took_ms: list[float]
+) -> None:
+    waits = iter(lambda: None if stop.is_set() else wait_s, None)
     with Client(connection["base_url"], connection["api_key"]) as client:
         took_ms += _latencies(client, bodies, waits)
 

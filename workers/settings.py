@@ -24,6 +24,8 @@ _SWEEP_SECONDS = set(range(0, 60, 5))
 _RETENTION_MINUTE = 17
 _RETENTION_TIMEOUT_S = 3600
 _MAX_JOBS = 4
+_LANES = 2
+"""While one writes a chunk's answers and fetches the next chunk, the other matches."""
 _HEALTH_S = 10
 """How often a worker says to the queue that it lives; arq's own hour would hide a dead one."""
 
@@ -39,7 +41,8 @@ async def _start(context: dict[str, Any]) -> None:
     await services.repair()
     context["services"] = services
     settle_memory()
-    context["loops"] = [asyncio.create_task(loop.run()) for loop in (services.lane, services.courier)]
+    loops = (*(services.lane.run() for _ in range(_LANES)), services.courier.run())
+    context["loops"] = [asyncio.create_task(loop) for loop in loops]
 
 
 async def _stop(context: dict[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from app.errors import FoundryOpsError, NotFound
+from app.limits.foreground import Foreground
 from app.matching.first import first_plan, may_settle
 from app.matching.plan import RetrievalPlan
 from app.matching.rerank import Query, Reranked
@@ -26,7 +28,7 @@ _GROUP_RECORDS = 50
 _GROUPS_IN_FLIGHT = 3
 """A process: two are searched while one is reranked, so that neither side waits."""
 _SEARCHES_IN_FLIGHT = 2
-"""Of a process's groups; more would only take the engine from those who wait for one record."""
+"""Of a process's groups; one while people wait for single records, who would else find the engine taken."""
 
 T = TypeVar("T")
 Answer = dict[str, Any]
@@ -36,11 +38,13 @@ Shape = Callable[[MatchCall, Ranked], Answer]
 class MatchService:
     """Retrieves, reranks and shapes; raises SnapshotNotFound, SnapshotNotActive, InvalidSchema, SearchUnavailable."""
 
-    def __init__(self, index: CandidateIndex, targets: MatchTargets) -> None:
+    def __init__(self, index: CandidateIndex, targets: MatchTargets, foreground: Foreground) -> None:
         self.index = index
         self._targets = targets
+        self._foreground = foreground
         self._groups = asyncio.Semaphore(_GROUPS_IN_FLIGHT)
         self._searches = asyncio.Semaphore(_SEARCHES_IN_FLIGHT)
+        self._one_search = asyncio.Lock()
 
     async def resolve(self, organisation_id: str, snapshot_id: str | None, dataset_id: str | None) -> MatchTarget:
         return await self._targets.resolve(organisation_id, snapshot_id, dataset_id)
@@ -54,11 +58,12 @@ class MatchService:
         options: MatchOptions,
     ) -> Answer:
         """The contract's answer but for `request_id` and `took_ms`."""
-        call = MatchCall.of(await self._targets.resolve(organisation_id, snapshot_id, dataset_id), options)
-        with stage("prepare"):
-            asked = read_record(record, call)
-        [answer] = _answers(call, await self.rank(call, [asked]))
-        return answer
+        async with self._foreground.waiting():
+            call = MatchCall.of(await self._targets.resolve(organisation_id, snapshot_id, dataset_id), options)
+            with stage("prepare"):
+                asked = read_record(record, call)
+            [answer] = _answers(call, await self.rank(call, [asked]))
+            return answer
 
     async def match_all(
         self,
@@ -162,8 +167,14 @@ class MatchService:
         with stage("retrieve"):
             if len(plans) == 1:
                 return [await self.index.retrieve(index, plans[0], most, with_channels=channels)]
-            async with self._searches:
+            async with self._searches, self._room():
                 return await self.index.retrieve_many(index, plans, most, with_channels=channels)
+
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        """For a group's search: while people wait for single records, one group searches at a time."""
+        async with self._one_search if await self._foreground.is_busy() else nullcontext():
+            yield
 
     async def check_pair(
         self,

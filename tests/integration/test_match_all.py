@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 
 from app.bootstrap import Services
 from app.errors import FoundryOpsError, InvalidSchema, SearchUnavailable
+from app.ids import Prefix, new_id
+from app.limits.foreground import Foreground
 from app.matching.plan import RetrievalPlan
 from app.ports import Retrieved
 from app.profiles import find_profile
@@ -94,7 +98,9 @@ class Counting:
 
 
 def matching_over(services: Services, index: Counting) -> MatchService:
-    return MatchService(index, services.match._targets)
+    """With callers of its own, whose requests are not counted with those of other tests."""
+    foreground = Foreground(services.limits._valkey, new_id(Prefix.REQUEST))
+    return MatchService(index, services.match._targets, foreground)
 
 
 async def test_equal_records_are_asked_once(services: Services, loaded: Loaded) -> None:
@@ -110,6 +116,20 @@ async def test_at_most_two_searches_are_in_flight(services: Services, loaded: Lo
     index = Counting(services)
     await matching_over(services, index).match_all(loaded[1], LEADS[:400], OPTIONS)
     assert index.most_running == 2
+
+
+async def test_while_people_wait_for_single_records_one_search_is_in_flight(services: Services, loaded: Loaded) -> None:
+    index = Counting(services)
+    matching = matching_over(services, index)
+    foreground = matching._foreground
+    deadline = time.monotonic() + 20
+    while not await foreground.is_busy():
+        assert time.monotonic() < deadline
+        async with foreground.waiting():
+            await asyncio.sleep(0.02)
+    index.most_running = 0
+    await matching.match_all(loaded[1], LEADS[:100], OPTIONS)
+    assert index.most_running == 1
 
 
 async def test_an_engine_that_is_away_fails_the_whole_call(services: Services, loaded: Loaded) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from prometheus_client import REGISTRY
 
+from app.limits.foreground import Foreground
 from app.limits.rate import RateLimiter
 from app.limits.slots import SlotPool
 from app.limits.valkey import SharedValkey
@@ -104,3 +105,40 @@ async def test_limits_are_shared_again_once_valkey_is_back(
         False,
     ]
     assert REGISTRY.get_sample_value("foundryops_limits_degraded") == 0
+
+
+async def test_a_process_that_answers_much_is_heard_by_the_others_and_forgotten(
+    valkeys: Valkeys, organisation_id: str
+) -> None:
+    api, worker = (Foreground(valkeys(), organisation_id) for _ in range(2))
+    assert not await worker.is_busy()
+
+    async def is_heard() -> bool:
+        async with api.waiting():
+            await asyncio.sleep(0.02)
+        return await worker.is_busy()
+
+    async def is_forgotten() -> bool:
+        return not await worker.is_busy()
+
+    await eventually(is_heard)
+    await eventually(is_forgotten)
+
+
+async def test_somebody_who_asks_now_and_then_is_not_much_to_answer(valkeys: Valkeys, organisation_id: str) -> None:
+    api, worker = (Foreground(valkeys(), organisation_id) for _ in range(2))
+    for _ in range(8):
+        async with api.waiting():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert not await worker.is_busy()
+
+
+async def test_without_valkey_nobody_is_known_to_wait(cable: Cable, cabled: SharedValkey, organisation_id: str) -> None:
+    await cable.cut()
+    process = Foreground(cabled, organisation_id)
+    for _ in range(30):
+        async with process.waiting():
+            await asyncio.sleep(0.02)
+    assert cabled.is_lost
+    assert not await process.is_busy()
