@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from app.errors import FoundryOpsError, NotFound
+from app.errors import FoundryOpsError, InvalidSchema, NotFound
 from app.limits.foreground import Foreground
 from app.matching.first import first_plan, may_settle
 from app.matching.plan import RetrievalPlan
@@ -25,10 +27,13 @@ __all__ = ["MatchOptions", "MatchService"]
 
 _GROUP_RECORDS = 50
 """Records asked in one `_msearch`; the engine carries its searches out side by side."""
-_GROUPS_IN_FLIGHT = 3
-"""A process: two are searched while one is reranked, so that neither side waits."""
+_GROUPS_IN_FLIGHT = 4
+"""Of a process: two are searched, one is reranked and one is ready to be searched, so that neither side waits.
+
+One alone while people wait for single records, who would else find engine and cores taken.
+"""
 _SEARCHES_IN_FLIGHT = 2
-"""Of a process's groups; one while people wait for single records, who would else find the engine taken."""
+"""Of a process's groups; more would only take the engine from those who ask now and then."""
 
 T = TypeVar("T")
 Answer = dict[str, Any]
@@ -44,7 +49,8 @@ class MatchService:
         self._foreground = foreground
         self._groups = asyncio.Semaphore(_GROUPS_IN_FLIGHT)
         self._searches = asyncio.Semaphore(_SEARCHES_IN_FLIGHT)
-        self._one_search = asyncio.Lock()
+        self._alone = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "match")
 
     async def resolve(self, organisation_id: str, snapshot_id: str | None, dataset_id: str | None) -> MatchTarget:
         return await self._targets.resolve(organisation_id, snapshot_id, dataset_id)
@@ -90,7 +96,7 @@ class MatchService:
         """What `do` makes of each group of so many records, a few of them at once; raises what the first to fail raises."""
 
         async def bounded(group: slice) -> T:
-            async with self._groups:
+            async with self._groups, self._alone if await self._foreground.is_busy() else nullcontext():
                 return await do(group)
 
         groups = [slice(at, min(at + _GROUP_RECORDS, records)) for at in range(0, records, _GROUP_RECORDS)]
@@ -101,13 +107,20 @@ class MatchService:
             raise failed.exceptions[0] from failed
         return [part.result() for part in parts]
 
+    async def worked(self, records: int, work: Callable[..., T], *args: Any) -> T:
+        """What `work` makes of so many records: of a group on a thread of its own, so that the loop attends to searches, leases
+        and transactions meanwhile; of one record here and now.
+        """
+        if records == 1:
+            return work(*args)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work, *args)
+
     async def _match_group(
         self, call: MatchCall, records: Sequence[Mapping[str, Any]], shape: Shape
     ) -> list[Answer | FoundryOpsError]:
-        with stage("prepare"):
-            read = read_records(records, call)
+        read = await self.worked(len(records), _read, call, records)
         asked = [one for one in read if isinstance(one, Asked)]
-        answers = iter(_answers(call, await self.rank(call, asked), shape))
+        answers = iter(await self.worked(len(asked), _answers, call, await self.rank(call, asked), shape))
         return [next(answers) if isinstance(one, Asked) else one for one in read]
 
     async def rank(self, call: MatchCall, asked: Sequence[Asked]) -> list[Ranked]:
@@ -115,9 +128,8 @@ class MatchService:
         ranked, tried = await self._settled(call, asked)
         left = [at for at in range(len(asked)) if at not in ranked]
         found = await self._retrieve(call, [asked[at].query for at in left])
-        with stage("rerank"):
-            pools = [Pool(asked[at], candidates, tried.get(at)) for at, candidates in zip(left, found, strict=True)]
-            ranked.update(zip(left, ranked_in_turn(call, pools), strict=True))
+        pools = [Pool(asked[at], candidates, tried.get(at)) for at, candidates in zip(left, found, strict=True)]
+        ranked.update(zip(left, await self.worked(len(asked), _rerank, call, pools, ranked_in_turn), strict=True))
         return [ranked[at] for at in range(len(asked))]
 
     async def _settled(self, call: MatchCall, asked: Sequence[Asked]) -> tuple[dict[int, Ranked], dict[int, Reranked]]:
@@ -134,15 +146,14 @@ class MatchService:
         found = await self._search(call, list(tried.values()), policy.candidates)
         settled: dict[int, Ranked] = {}
         unsettled: dict[int, Reranked] = {}
-        with stage("rerank"):
-            pools = {at: Pool(asked[at], candidates) for at, candidates in zip(tried, found, strict=True)}
-            worth = {at: pool for at, pool in pools.items() if may_settle(pool.retrieval_scores, policy)}
-            ranked = ranked_all(call, list(worth.values()))
-            for at, one in zip(worth, ranked, strict=True):
-                if settles(call, policy, one):
-                    settled[at] = one
-                else:
-                    unsettled[at] = one.reranked
+        pools = {at: Pool(asked[at], candidates) for at, candidates in zip(tried, found, strict=True)}
+        worth = {at: pool for at, pool in pools.items() if may_settle(pool.retrieval_scores, policy)}
+        ranked = await self.worked(len(asked), _rerank, call, list(worth.values()), ranked_all)
+        for at, one in zip(worth, ranked, strict=True):
+            if settles(call, policy, one):
+                settled[at] = one
+            else:
+                unsettled[at] = one.reranked
         return settled, unsettled
 
     async def _retrieve(self, call: MatchCall, queries: Sequence[Query]) -> list[list[Retrieved]]:
@@ -167,14 +178,8 @@ class MatchService:
         with stage("retrieve"):
             if len(plans) == 1:
                 return [await self.index.retrieve(index, plans[0], most, with_channels=channels)]
-            async with self._searches, self._room():
+            async with self._searches:
                 return await self.index.retrieve_many(index, plans, most, with_channels=channels)
-
-    @asynccontextmanager
-    async def _room(self) -> AsyncIterator[None]:
-        """For a group's search: while people wait for single records, one group searches at a time."""
-        async with self._one_search if await self._foreground.is_busy() else nullcontext():
-            yield
 
     async def check_pair(
         self,
@@ -227,6 +232,18 @@ class MatchService:
             "flip": flip_of(call, ranked, position),
             "warnings": asked.warnings,
         }
+
+
+def _read(call: MatchCall, records: Sequence[Mapping[str, Any]]) -> list[Asked | InvalidSchema]:
+    with stage("prepare"):
+        return read_records(records, call)
+
+
+def _rerank(
+    call: MatchCall, pools: Sequence[Pool], how: Callable[[MatchCall, Sequence[Pool]], list[Ranked]]
+) -> list[Ranked]:
+    with stage("rerank"):
+        return how(call, pools)
 
 
 def _answers(call: MatchCall, ranked: Sequence[Ranked], shape: Shape = answer_of) -> list[Answer]:

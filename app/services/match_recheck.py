@@ -78,15 +78,32 @@ class Rechecker:
         group: range,
     ) -> dict[int, KeptAnswer]:
         """Of the group."""
-        read = [_read(at, records[at], kept[at], call, touched) for at in group]
-        left = [one for one in read if one is not None]
+        left = await self._match.worked(len(group), _doubtful, call, records, kept, touched, group)
         rivals: list[list[Retrieved]] = [[] for _ in left]
         if touched.runs and left:
             plans = [one.asked.query.plan for one in left]
             index = call.target.index
             rivals = await self._match.index.retrieve_many(index, plans, _RIVALS, within=touched.runs)
-        confirmed = [(one.at, _confirmed(one, found, call)) for one, found in zip(left, rivals, strict=True)]
-        return {at: answer for at, answer in confirmed if answer is not None}
+        return await self._match.worked(len(group), _all_confirmed, call, left, rivals)
+
+
+def _doubtful(
+    call: MatchCall,
+    records: Sequence[Mapping[str, Any]],
+    kept: Sequence[KeptAnswer | None],
+    touched: Touched,
+    group: range,
+) -> list[_Doubtful]:
+    """Those of the group that need not be matched again, as far as can be told without a search."""
+    read = (_read(at, records[at], kept[at], call, touched) for at in group)
+    return [one for one in read if one is not None]
+
+
+def _all_confirmed(
+    call: MatchCall, doubtful: Sequence[_Doubtful], rivals: Sequence[Sequence[Retrieved]]
+) -> dict[int, KeptAnswer]:
+    confirmed = [(one.at, _confirmed(one, found, call)) for one, found in zip(doubtful, rivals, strict=True)]
+    return {at: answer for at, answer in confirmed if answer is not None}
 
 
 def _read(

@@ -118,7 +118,7 @@ async def test_at_most_two_searches_are_in_flight(services: Services, loaded: Lo
     assert index.most_running == 2
 
 
-async def test_while_people_wait_for_single_records_one_search_is_in_flight(services: Services, loaded: Loaded) -> None:
+async def test_while_people_wait_for_single_records_one_group_is_in_hand(services: Services, loaded: Loaded) -> None:
     index = Counting(services)
     matching = matching_over(services, index)
     foreground = matching._foreground
