@@ -1,7 +1,7 @@
 """Row-oriented store of byte strings by ordinal: what reranking and answers read, a few microseconds a record.
 
-`<name>.bin` holds the blobs one after another, `<name>.idx` the n + 1 little-endian uint64 offsets. Both are read with
-`pread`, never mapped: a mapped file would count as resident memory of every process that ever touched it.
+`<name>.bin` holds the blobs one after another, `<name>.idx` the n + 1 little-endian uint64 offsets. Blobs are read with
+`pread`, never mapped: they would count as resident memory of every process that ever touched them. The offsets are mapped.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from struct import Struct
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
-_SPAN = Struct("<QQ")
 _OFFSET_BYTES = 8
 _COPY_BYTES = 8 * 1024 * 1024
 _SCAN_ROWS = 10_000
@@ -98,13 +96,11 @@ class RecordStore:
     """Reads blobs by ordinal; safe to share between threads."""
 
     def __init__(self, base: Path) -> None:
-        index = base.with_suffix(".idx")
-        self._rows = index.stat().st_size // _OFFSET_BYTES - 1
+        self._offsets = np.asarray(np.memmap(base.with_suffix(".idx"), "<u8", "r"))
         self._bin = os.open(base.with_suffix(".bin"), os.O_RDONLY | os.O_CLOEXEC)
-        self._idx = os.open(index, os.O_RDONLY | os.O_CLOEXEC)
 
     def __len__(self) -> int:
-        return self._rows
+        return len(self._offsets) - 1
 
     def read(self, ordinal: int) -> bytes:
         """The blob of one ordinal; raises IndexError when there is none."""
@@ -112,32 +108,30 @@ class RecordStore:
 
     def read_many(self, ordinals: Sequence[int]) -> list[bytes]:
         """The blobs in the order asked for; raises IndexError when one of them is none."""
-        pread, span_of, rows, index, blobs = os.pread, _SPAN.unpack, self._rows, self._idx, self._bin
-        found = []
-        for ordinal in ordinals:
-            if not 0 <= ordinal < rows:
-                raise IndexError(ordinal)
-            start, end = span_of(pread(index, 2 * _OFFSET_BYTES, ordinal * _OFFSET_BYTES))
-            found.append(pread(blobs, end - start, start))
-        return found
+        if not ordinals:
+            return []
+        if not 0 <= min(ordinals) <= max(ordinals) < len(self):
+            raise IndexError(f"ordinals {min(ordinals)} to {max(ordinals)} of {len(self)} rows")
+        pread, blobs = os.pread, self._bin
+        starts = np.fromiter(ordinals, np.intp, len(ordinals))
+        spans = zip(self._offsets[starts].tolist(), self._offsets[starts + 1].tolist(), strict=True)
+        return [pread(blobs, end - start, start) for start, end in spans]
 
     def digests(self) -> npt.NDArray[np.uint64]:
         """A 64-bit hash of each blob, by ordinal, read from end to end."""
-        found = np.empty(self._rows, np.uint64)
+        rows = len(self)
+        found = np.empty(rows, np.uint64)
         digest = xxhash.xxh3_64_intdigest
-        for first in range(0, self._rows, _SCAN_ROWS):
-            rows = min(_SCAN_ROWS, self._rows - first)
-            spans = os.pread(self._idx, (rows + 1) * _OFFSET_BYTES, first * _OFFSET_BYTES)
-            ends = np.frombuffer(spans, "<u8")
+        for first in range(0, rows, _SCAN_ROWS):
+            ends = self._offsets[first : first + _SCAN_ROWS + 1]
             start = int(ends[0])
             blobs = memoryview(os.pread(self._bin, int(ends[-1]) - start, start))
             at = (ends - ends[0]).tolist()
-            found[first : first + rows] = [digest(blobs[a:b]) for a, b in pairwise(at)]
+            found[first : first + len(at) - 1] = [digest(blobs[a:b]) for a, b in pairwise(at)]
         return found
 
     def close(self) -> None:
-        """Gives the two file descriptors back; closing twice does nothing."""
-        for descriptor in (self._bin, self._idx):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._bin = self._idx = -1
+        """Gives the file descriptor back; closing twice does nothing."""
+        if self._bin >= 0:
+            os.close(self._bin)
+        self._bin = -1
