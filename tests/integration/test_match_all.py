@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,9 @@ from app.ports import Retrieved
 from app.profiles import find_profile
 from app.sample import ACCOUNT_SCHEMA, LEAD_FIELDS, leads, organisations
 from app.services.match import MatchOptions, MatchService
+from app.services.match_answers import answer_of
+from app.services.match_ranking import Ranked
+from app.services.match_records import MatchCall
 from app.services.match_targets import MatchTarget
 
 Loaded = tuple[str, MatchTarget]
@@ -130,6 +134,22 @@ async def test_while_people_wait_for_single_records_one_group_is_in_hand(service
     index.most_running = 0
     await matching.match_all(loaded[1], LEADS[:100], OPTIONS)
     assert index.most_running == 1
+
+
+async def test_a_group_is_worked_on_beside_the_event_loop_and_one_record_on_it(
+    services: Services, loaded: Loaded
+) -> None:
+    threads: list[str] = []
+
+    def shape(call: MatchCall, ranked: Ranked) -> dict[str, Any]:
+        threads.append(threading.current_thread().name)
+        return answer_of(call, ranked)
+
+    for records in (LEADS[:20], LEADS[:1]):
+        await services.match.match_all(loaded[1], records, OPTIONS, shape)
+    group, alone = threads[:-1], threads[-1]
+    assert threading.current_thread().name not in group
+    assert alone == threading.current_thread().name
 
 
 async def test_an_engine_that_is_away_fails_the_whole_call(services: Services, loaded: Loaded) -> None:
