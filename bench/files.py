@@ -1,6 +1,7 @@
 """Measures file jobs on a stack that is up: rate from upload to artefact, workers' memory, match/record beside them.
 
-Beside each file somebody asks now and then; beside a last one, of the first one's size, somebody asks again at once.
+Each file has the machine to itself; then one of the first one's size runs beside somebody who asks now and then, and one
+beside somebody who asks again at once.
 
 `python -m bench.files --records 1000000 --leads 10000,100000` loads a generated master; `--snapshot dss_…` uses one that
 is there, `--folder DIR` takes master.csv and queries.csv from a folder, the queries again and again until there are enough.
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def main() -> None:
         sizes = [int(rows) for rows in chosen.leads.split(",")]
         figures["files"] = [
             _measured(client, connection, snapshot_id, leads, rows, chosen.format, wait_s)
-            for rows, wait_s in (*((rows, _BESIDE_WAIT_S) for rows in sizes), (sizes[0], 0.0))
+            for rows, wait_s in (*((rows, None) for rows in sizes), (sizes[0], _BESIDE_WAIT_S), (sizes[0], 0.0))
         ]
     out = chosen.out or RESULTS / f"files-{figures['records']}.json"
     out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
@@ -74,9 +75,9 @@ def _measured(
     leads: Sequence[Record],
     rows: int,
     output_format: str,
-    wait_s: float,
+    wait_s: float | None,
 ) -> Record:
-    """One file from its upload to the last byte of its artefact, match/record asked all the while."""
+    """One file from its upload to the last byte of its artefact; with `wait_s`, match/record is asked all the while."""
     bodies = [_request(snapshot_id, lead) for lead in leads]
     workers = [pid for name, pid in connection["pids"].items() if name.startswith("worker")]
     with tempfile.TemporaryDirectory() as folder, _Watch.over(workers) as watch:
@@ -88,14 +89,12 @@ def _measured(
         body: Record = {"snapshot_id": snapshot_id, "source_key": key, "output_format": output_format}
         body["options"] = {"profile": "leads_to_accounts", "top_n": 1}
         job = client.call("POST", "/match/files", body)
-        stop = threading.Event()
-        beside: list[float] = []
-        asking = threading.Thread(target=_ask_beside, args=(connection, bodies, stop, wait_s, beside))
-        asking.start()
-        done = client.wait(job["job_id"])
-        matched = time.perf_counter()
-        stop.set()
-        asking.join()
+        asked: AbstractContextManager[list[float]] = (
+            nullcontext([]) if wait_s is None else _asking(connection, bodies, wait_s)
+        )
+        with asked as beside:
+            done = client.wait(job["job_id"])
+            matched = time.perf_counter()
         size = _download(connection, done["results_url"])
         finished = time.perf_counter()
     return {
@@ -108,7 +107,7 @@ def _measured(
         "result": {name: done["result"][name] for name in ("rows", "results", "matched", "rejected")},
         "worker_cpu_s": watch.cpu_s,
         "worker_resident_mb": watch.resident_mb(),
-        "match_record_beside": {"wait_s": wait_s, **_cuts(beside)},
+        "match_record_beside": None if wait_s is None else {"wait_s": wait_s, **_cuts(beside)},
     }
 
 
@@ -148,12 +147,24 @@ def _latencies(client: Client, bodies: Sequence[Record], waits: Iterator[float])
     return took_ms
 
 
-def _ask_beside(
-    connection: Record, bodies: Sequence[Record], stop: threading.Event, wait_s: float, took_ms: list[float]
-) -> None:
-    waits = iter(lambda: None if stop.is_set() else wait_s, None)
-    with Client(connection["base_url"], connection["api_key"]) as client:
-        took_ms += _latencies(client, bodies, waits)
+@contextmanager
+def _asking(connection: Record, bodies: Sequence[Record], wait_s: float) -> Iterator[list[float]]:
+    """Asks on a thread until the block ends; what each answer took is in the list then."""
+    stop = threading.Event()
+    took_ms: list[float] = []
+
+    def ask() -> None:
+        waits = iter(lambda: None if stop.is_set() else wait_s, None)
+        with Client(connection["base_url"], connection["api_key"]) as client:
+            took_ms.extend(_latencies(client, bodies, waits))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield took_ms
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _cuts(took_ms: Sequence[float]) -> Record:
