@@ -56,7 +56,7 @@ class TermFrequencies:
     hashes: Hashes
     counts: Counts
     _known: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Terms that were looked up before."""
+    """Terms that were looked up before. Threads share it: what was found is never read from it again."""
     memo: dict[str, dict[str, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Room for what callers derive from a table and look up often."""
 
@@ -69,13 +69,13 @@ class TermFrequencies:
     def counts_of(self, terms: Sequence[str]) -> list[int]:
         """Document frequency of each term, in order; 1 for a term that the table does not know."""
         known = self._known
-        missing = [term for term in terms if term not in known]
-        if missing:
-            if len(known) > _REMEMBERED_TERMS:
-                known.clear()
-                missing = list(terms)
-            known.update(zip(missing, self.search(missing).tolist(), strict=True))
-        return [known[term] for term in terms]
+        found = [known.get(term) for term in terms]
+        missing = [term for term, count in zip(terms, found, strict=True) if count is None]
+        new = dict(zip(missing, self.search(missing).tolist(), strict=True)) if missing else {}
+        if len(known) > _REMEMBERED_TERMS:
+            known.clear()
+        known.update(new)
+        return [new[term] if count is None else count for term, count in zip(terms, found, strict=True)]
 
     def lookup(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
         """`counts_of` as an array; shape (len(terms),)."""

@@ -42,13 +42,13 @@ def _background() -> dict[str, float]:
 def token_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequencies) -> Floats:
     """Information of each token of names or texts, in bits; shape (len(tokens),)."""
     known = frequencies.memo.setdefault(namespace, {})
-    missing = [token for token in tokens if token not in known]
-    if missing:
-        if len(known) > _REMEMBERED_TOKENS:
-            known.clear()
-            missing = list(tokens)
-        known.update(zip(missing, _computed_bits(missing, namespace, frequencies), strict=True))
-    return np.array([known[token] for token in tokens])
+    found = [known.get(token) for token in tokens]
+    missing = [token for token, bits in zip(tokens, found, strict=True) if bits is None]
+    new = dict(zip(missing, _computed_bits(missing, namespace, frequencies), strict=True)) if missing else {}
+    if len(known) > _REMEMBERED_TOKENS:
+        known.clear()
+    known.update(new)
+    return np.array([new[token] if bits is None else bits for token, bits in zip(tokens, found, strict=True)])
 
 
 def _computed_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequencies) -> list[float]:
