@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -98,6 +99,7 @@ class RecordStore:
     def __init__(self, base: Path) -> None:
         self._offsets = np.asarray(np.memmap(base.with_suffix(".idx"), "<u8", "r"))
         self._bin = os.open(base.with_suffix(".bin"), os.O_RDONLY | os.O_CLOEXEC)
+        self._give_back = weakref.finalize(self, os.close, self._bin)
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -131,7 +133,6 @@ class RecordStore:
         return found
 
     def close(self) -> None:
-        """Gives the file descriptor back; closing twice does nothing."""
-        if self._bin >= 0:
-            os.close(self._bin)
+        """Reads no more; without it, files are given back when nobody holds the store any more."""
+        self._give_back()
         self._bin = -1

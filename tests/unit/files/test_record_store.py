@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from pathlib import Path
 
@@ -53,3 +54,15 @@ def test_a_store_may_be_closed_twice(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(OSError, match="descriptor"):
         store.read(0)
+
+
+def test_a_store_that_nobody_holds_gives_its_descriptors_back(tmp_path: Path) -> None:
+    def held() -> list[Path]:
+        targets = [descriptor.readlink() for descriptor in Path("/proc/self/fd").iterdir() if descriptor.is_symlink()]
+        return [target for target in targets if target.is_relative_to(tmp_path)]
+
+    store = stored([b"one"], tmp_path, 1, 1)
+    assert held()
+    del store
+    gc.collect()
+    assert not held()
