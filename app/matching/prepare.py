@@ -23,7 +23,7 @@ from app.matching.schema import MatchSchema
 from app.matching.text import fold
 from app.matching.translations import spell_out
 
-NORMALISER_VERSION = "6"
+NORMALISER_VERSION = "7"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")

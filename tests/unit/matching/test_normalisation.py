@@ -28,6 +28,12 @@ from app.matching.schema import FieldSpec, MatchSchema, Role
         ("The", "the", ""),
         ("Reia II S.C.S.", "reia 2", "partnership"),
         ("Universidade de São Paulo", "university of sao paulo", ""),
+        ("東京大学", "tokyo university", ""),
+        ("Shanghai Jiao Tong University", "shanghai transport university", ""),
+        ("上海交通大学", "shanghai transport university", ""),
+        ("Sparkasse Köln", "savings bank cologne", ""),
+        ("Pivovary Staropramen s.r.o.", "brewery staropramen", "limited"),
+        ("Instituto de Genómica, veřejná výzkumná instituce", "institute of genomics", ""),
         ("Limited", "limited", ""),
     ],
 )
