@@ -22,6 +22,7 @@ from bench.quality.sets import LabelledSet, shown
 
 COLUMNS = tuple((kind, name) for kind in (*(k.value for k in Kind), "hint") for name in feature_names(kind))
 _FIRST = {kind: i for i, (kind, _) in reversed(list(enumerate(COLUMNS)))}
+_PROFILE = find_profile("balanced")
 _CHUNK = 50
 _FIRST_FIELD_DROP = 0.25
 
@@ -55,26 +56,51 @@ async def collect(
     services: Services, bundle: Bundle, labelled: LabelledSet, count: int, drop: float = 0.0
 ) -> TrainingRows:
     """Compares `count` queries with the set's activated master; fields are dropped with probability `drop`, the first seldom."""
-    profile, slots = find_profile("balanced"), slots_of(bundle.schema)
     queries = labelled.sample(count)
     rng = random.Random(count)
-    kept = [_thinned(shown(query), drop, rng) for query in queries]
-    asked = [prepare_query(record, slots, profile, bundle.frequencies, {}) for record in kept]
-    found = await _retrieve(services, bundle, asked, profile.candidates)
+    asked = _prepared(bundle, [_thinned(shown(query), drop, rng) for query in queries])
+    found = await _retrieve(services, bundle, asked, _PROFILE.candidates)
+    answers = [labelled.answers.get(query["id"], set()) for query in queries]
+    answerable = np.array([query["id"] in labelled.answers for query in queries])
+    return _compared(bundle, labelled.name, asked, found, answers, answerable)
+
+
+def collect_pairs(bundle: Bundle, labelled: LabelledSet) -> TrainingRows:
+    """Compares the labelled pairs of a set, each as a query of its own with one candidate."""
+    queries = {query["id"]: query for query in labelled.queries}
+    asked = _prepared(bundle, [shown(queries[query_id]) for query_id, _, _ in labelled.pairs])
+    found = [bundle.ordinal_of(record_id) for _, record_id, _ in labelled.pairs]
+    same = [same for _, _, same in labelled.pairs]
+    answers = [{record_id} if right else set[str]() for _, record_id, right in labelled.pairs]
+    ordinals = [[] if ordinal is None else [ordinal] for ordinal in found]
+    return _compared(bundle, labelled.name, asked, ordinals, answers, np.array(same))
+
+
+def _prepared(bundle: Bundle, records: Sequence[dict[str, str]]) -> list[Query]:
+    slots = slots_of(bundle.schema)
+    return [prepare_query(record, slots, _PROFILE, bundle.frequencies, {}) for record in records]
+
+
+def _compared(
+    bundle: Bundle,
+    name: str,
+    asked: Sequence[Query],
+    found: Sequence[Sequence[int]],
+    answers: Sequence[set[str]],
+    answerable: npt.NDArray[np.bool_],
+) -> TrainingRows:
+    slots = slots_of(bundle.schema)
     blocks, right, owners = [], list[bool](), list[int]()
     for q, (query, ordinals) in enumerate(zip(asked, found, strict=True)):
         if not ordinals:
             continue
         forms = [orjson.loads(form) for form in bundle.forms.read_many(ordinals)]
         blocks.append(sparse.csr_matrix(_matrix(compare(slots, query.form, forms, bundle.frequencies))))
-        answers = labelled.answers.get(queries[q]["id"], set())
         records = (orjson.loads(record) for record in bundle.records.read_many(ordinals))
-        right += [record["record_id"] in answers for record in records]
+        right += [record["record_id"] in answers[q] for record in records]
         owners += [q] * len(ordinals)
-    answerable = np.array([query["id"] in labelled.answers for query in queries])
-    return TrainingRows(
-        labelled.name, bundle.meta.rows, sparse.vstack(blocks).tocsr(), np.array(right), np.array(owners), answerable
-    )
+    features = sparse.vstack(blocks).tocsr()
+    return TrainingRows(name, bundle.meta.rows, features, np.array(right), np.array(owners), answerable)
 
 
 def _thinned(record: dict[str, str], drop: float, rng: random.Random) -> dict[str, str]:

@@ -62,6 +62,16 @@ def _spread() -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
+def _parameters(model: Mapping[str, Any]) -> Floats:
+    """A model's weights as parameters of their own columns, with nothing shared."""
+    weights = {(kind, name): value for kind, named in model["weights"].items() for name, value in named.items()}
+    own = []
+    for kind, name in COLUMNS:
+        below = _LEVELS[_LEVELS.index(name) - 1] if _is_level(kind, name) and name != _LEVELS[0] else None
+        own.append(weights.get((kind, name), 0.0) - (weights.get((kind, below), 0.0) if below else 0.0))
+    return np.array([*own, *[0.0] * len(_SHARED), model["prior"], model["prior_per_doubling"]])
+
+
 def _bounds() -> list[tuple[float | None, float | None]]:
     own = [_sign(name, level=_is_level(kind, name)) for kind, name in COLUMNS]
     shared = [_sign(name, level=group == "values" and name in _LEVELS) for group, name in _SHARED]
@@ -78,8 +88,13 @@ def _sign(name: str, *, level: bool) -> tuple[float | None, float | None]:
     return (0.0, None) if name in _SUPPORT else (None, 0.0) if name in _OPPOSE else (None, None)
 
 
-def fit(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> dict[str, Any]:
-    """Prior, prior per doubling and weights by kind and feature (nats); `share` is the weight of each set by name."""
+def fit(
+    sets: Sequence[TrainingRows], share: Mapping[str, float], towards: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Prior, prior per doubling and weights by kind and feature (nats); `share` is the weight of each set by name.
+
+    With `towards` the weights are held to those of that model instead of to zero, and what it says of the master's size stays.
+    """
     features = sparse.vstack([one.features for one in sets]).tocsr()
     flipped = features.T.tocsr()
     right = np.concatenate([one.right for one in sets])
@@ -87,7 +102,13 @@ def fit(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> dict[str, A
     starts, weight = _queries(sets, share)
     owner = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(right)]))
     answered = np.add.reduceat(right.astype(np.int64), starts) > 0
-    spread = _spread()
+    spread, bounds = _spread(), _bounds()
+    start = np.r_[np.zeros(spread.shape[1]), -2.0, 0.3]
+    if towards is not None:
+        start = _parameters(towards)
+        bounds[len(COLUMNS) : -2] = [(0.0, 0.0)] * len(_SHARED)
+        bounds[-1] = (start[-1], start[-1])
+    held_to = start if towards is not None else np.zeros(len(start))
     shrink = np.r_[np.full(len(COLUMNS), _SHRINKAGE), np.full(len(_SHARED), _SHRINKAGE * _SHARED_SHRINKAGE), 0.0, 0.0]
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
@@ -100,16 +121,30 @@ def fit(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> dict[str, A
         wanted = np.where(answered[owner], odds * right / np.maximum(good[owner], 1e-300), 0.0)
         slope = (odds / total[owner] - wanted) * weight[owner]
         gradient = np.r_[spread.T @ (flipped @ slope), slope.sum(), -(slope * doublings).sum()]
-        penalty = float((shrink * parameters**2).sum())
-        return float(-(weight * np.log(chosen + 1e-12)).sum()) + penalty, gradient + 2 * shrink * parameters
+        apart = parameters - held_to
+        penalty = float((shrink * apart**2).sum())
+        return float(-(weight * np.log(chosen + 1e-12)).sum()) + penalty, gradient + 2 * shrink * apart
 
-    start = np.r_[np.zeros(spread.shape[1]), -2.0, 0.3]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=_bounds(), options={"maxiter": _ITERATIONS}).x
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS}).x
     weights: dict[str, dict[str, float]] = {}
     for (kind, name), value in zip(COLUMNS, spread @ found[:-2], strict=True):
         if abs(value) >= 0.005:
             weights.setdefault(kind, {})[name] = round(float(value), 4)
     return {"prior": round(found[-2], 4), "prior_per_doubling": round(found[-1], 4), "weights": weights}
+
+
+def expecting(
+    unanswered: float, model: Mapping[str, Any], sets: Sequence[TrainingRows], share: Mapping[str, float]
+) -> dict[str, Any]:
+    """The model for data where this share of the queries has no right candidate; it was fitted on `sets`, which have more.
+
+    The prior correction of King and Zeng 2001: weights learn from strangers, and only the prior depends on how many there are.
+    """
+    right = np.concatenate([one.right for one in sets])
+    starts, weight = _queries(sets, share)
+    seen = 1.0 - float((np.logical_or.reduceat(right, starts) * weight).sum())
+    shift = np.log((1.0 - unanswered) / unanswered) - np.log((1.0 - seen) / seen)
+    return {**model, "prior": round(model["prior"] + float(shift), 4)}
 
 
 def _queries(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> tuple[npt.NDArray[np.int64], Floats]:

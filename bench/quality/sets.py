@@ -22,7 +22,10 @@ FAMILIES = {
     "place": ("fodors_", "chicago_", "orgs_"),
 }
 INCOMPLETE = frozenset({"beer", "name_bench_opensanctions"})
-"""Sets whose gold misses right answers: a wrong link may be right, so calibration and precision mean nothing there."""
+"""Sets whose gold misses right answers: a wrong link may be right, so calibration and precision mean nothing there.
+
+Their labelled pairs are what can be learned from.
+"""
 
 
 @dataclass(frozen=True)

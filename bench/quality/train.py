@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,30 @@ from app.bootstrap import build
 from app.config import Settings
 from app.embedded.stack import EngineStack
 from bench.quality.calibration import calibrate
-from bench.quality.collect import TrainingRows, activated, collect, with_strangers
-from bench.quality.fit import Floats, best_log_odds, fit
+from bench.quality.collect import TrainingRows, activated, collect, collect_pairs, with_strangers
+from bench.quality.fit import Floats, best_log_odds, expecting, fit
 from bench.quality.sets import INCOMPLETE, family_of, find_sets, read_set
 
-SHARES = {"listing_abbrev": 0.3, "name_bench_opensanctions": 0.1, "beer": 0.0}
-"""Sets with wrong or missing gold teach little; all others count the same."""
-EMPHASIS: dict[str, dict[str, float]] = {"general": {}, "leads": {"finance_": 3.0, "gen_": 4.0, "universities_": 2.0}}
-"""The models that are fitted, and how many times more than others sets count for one, by how their names begin.
+SHARES = {"listing_abbrev": 0.3, "name_bench_opensanctions": 0.1, "beer": 0.1}
+"""A set with wrong gold teaches little, and so do a few pairs; all others count the same."""
+REFINED = {"leads": {"finance_": 1.0, "gen_": 1.5, "universities_": 0.5}}
+"""Models that are the general one, fitted further on some sets: how much each set counts, by how its name begins.
 
 A lead names its company whole and gives its place; a raw affiliation names one organisation inside another.
 """
+_TIMES = {"finance_": 3, "gen_": 4, "universities_": 2}
+"""Of the sets that a model is refined on so many times more queries are taken."""
 _SMALL_SHARE = 0.12
 """Each of a folder's many little sets (`autofj/…`)."""
 _DROP = 0.4
 _GENERATED = "gen_"
+_STRANGERS = 0.2
+"""So many queries of a set find their own record gone while weights are fitted: what is left is as like them as a stranger's
+best candidate."""
 _GENERATED_STRANGERS = 0.5
-"""A generated master is large and full of namesakes; its queries all have an answer, so more of them are taken out."""
+"""A generated master is large and full of namesakes, and each of its queries has an answer."""
+_UNANSWERED = 0.12
+"""The share of records without a right candidate that the prior expects: as many as in the sets as they come."""
 
 
 async def _collect_all(folder: Path, queries: int, scratch: Path, stack: EngineStack) -> list[TrainingRows]:
@@ -55,9 +62,13 @@ async def _collect_all(folder: Path, queries: int, scratch: Path, stack: EngineS
         for name, path in find_sets(folder, []).items():
             labelled = read_set(path, name)
             bundle = await activated(services, organisation_id, labelled)
-            found.append(await collect(services, bundle, labelled, queries))
-            if len(labelled.fields) > 1:
-                found.append(await collect(services, bundle, labelled, queries // 2, _DROP))
+            count = round(queries * _of(_TIMES, name, 1))
+            if name in INCOMPLETE:
+                found.append(collect_pairs(bundle, labelled))
+            else:
+                found.append(await collect(services, bundle, labelled, count))
+                if len(labelled.fields) > 1:
+                    found.append(await collect(services, bundle, labelled, count // 2, _DROP))
             print(name, found[-1].rows, flush=True)
         return found
     finally:
@@ -65,44 +76,64 @@ async def _collect_all(folder: Path, queries: int, scratch: Path, stack: EngineS
 
 
 def train(rows: list[TrainingRows], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """The content of each model's file; `labels` are `name@version`, the first of the model that all families were left out of.
+    """The content of each model's file; `labels` are `name@version`, the general model's first.
 
-    A model that emphasises sets shares its calibrator: one of its own would double the time.
+    All share the general model's calibrator, which is fitted with families of data left out in turn.
     """
-    rows = [with_strangers(one, _GENERATED_STRANGERS) if one.name.startswith(_GENERATED) else one for one in rows]
-    calibration = calibrate(_held_back(rows, labels[0]))
+    calibration = calibrate(_held_back(rows))
+    general = _fitted(rows, _shares(rows))
+    fitted = [general, *(_refined(rows, label, general) for label in labels[1:])]
     return [
-        {"name": label, "competition": 1.0, **fit(rows, _shares(rows, label)), "calibration": calibration}
-        for label in labels
+        {"name": label, "competition": 1.0, **model, "calibration": calibration}
+        for label, model in zip(labels, fitted, strict=True)
     ]
 
 
-def _held_back(rows: Sequence[TrainingRows], label: str) -> list[tuple[Floats, npt.NDArray[np.bool_]]]:
-    """What the weights say of every set when they have not seen its family."""
+def _fitted(
+    rows: Sequence[TrainingRows], share: Mapping[str, float], towards: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    estranged = [_with_strangers(one) for one in rows]
+    return expecting(_UNANSWERED, fit(estranged, share, towards), estranged, share)
+
+
+def _refined(rows: Sequence[TrainingRows], label: str, general: Mapping[str, Any]) -> dict[str, Any]:
+    counts = REFINED[label.partition("@")[0]]
+    share = {one.name: _of(counts, one.name, 0.0) for one in rows}
+    return _fitted([one for one in rows if share[one.name]], share, general)
+
+
+def _with_strangers(one: TrainingRows) -> TrainingRows:
+    """A set of pairs has its own."""
+    if one.name in INCOMPLETE:
+        return one
+    return with_strangers(one, _GENERATED_STRANGERS if one.name.startswith(_GENERATED) else _STRANGERS)
+
+
+def _held_back(rows: Sequence[TrainingRows]) -> list[tuple[Floats, npt.NDArray[np.bool_]]]:
+    """What the weights say of every set, as it comes, when they have not seen its family."""
     found = []
     for family in sorted({family_of(one.name) for one in rows}):
-        model = fit([one for one in rows if family_of(one.name) != family], _shares(rows, label))
+        others = [one for one in rows if family_of(one.name) != family]
+        model = _fitted(others, _shares(others))
         tested = [one for one in rows if family_of(one.name) == family and one.name not in INCOMPLETE]
         found += [best_log_odds(model, one) for one in tested]
     return found
 
 
-def _shares(rows: Sequence[TrainingRows], label: str) -> dict[str, float]:
-    """How much each set counts for a model."""
-    emphasis = EMPHASIS[label.partition("@")[0]]
-    names = {one.name for one in rows}
-    return {
-        name: SHARES.get(name, _SMALL_SHARE if "/" in name else 1.0)
-        * next((times for prefix, times in emphasis.items() if name.startswith(prefix)), 1.0)
-        for name in names
-    }
+def _shares(rows: Sequence[TrainingRows]) -> dict[str, float]:
+    """How much each set counts for the general model."""
+    return {one.name: SHARES.get(one.name, _SMALL_SHARE if "/" in one.name else 1.0) for one in rows}
+
+
+def _of(by_prefix: Mapping[str, float], name: str, otherwise: float) -> float:
+    return next((value for prefix, value in by_prefix.items() if name.startswith(prefix)), otherwise)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=Path, required=True)
-    parser.add_argument("--queries", type=int, default=800)
-    parser.add_argument("--models", default="general@5,leads@1", help="names and versions, by commas")
+    parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--models", default="general@6,leads@2", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, EngineStack(Path(folder) / "engines") as stack:
