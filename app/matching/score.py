@@ -27,8 +27,8 @@ BITS = 1.0 / math.log(2.0)
 _MAX_NATS = 60.0
 _DECIDED_NATS = 104.0
 """150 bits: a person's word is more than all that comparison can find against it, and than any rival can have for it."""
-_LEAST_ROWS = 128
-"""The model was fitted on no smaller master; below this the prior stays what it is here."""
+_LEAST_ROWS = 256
+"""The model was fitted on hardly any smaller master; below this the prior stays what it is here."""
 
 
 @dataclass(frozen=True, slots=True)

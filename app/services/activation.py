@@ -108,7 +108,10 @@ class ActivationService:
         return found
 
     async def _kept(self, snapshot_id: str) -> str | None:
-        """The index that an earlier activation made of the snapshot; what is left of one that the engine lost is removed."""
+        """The index that an earlier activation made of the snapshot; what is left of one that the engine lost is removed.
+
+        One whose values were normalised otherwise than queries are now is built again.
+        """
         async with self._db.begin() as session:
             row = await kept_index(session, snapshot_id)
         if row is None:
@@ -118,7 +121,11 @@ class ActivationService:
             await self._discard(row.name)
             return None
         # One without its bundle may still serve where that is open already; it goes when another is whole.
-        return row.name if await self._store.size(f"indices/{row.name}/{META}") is not None else None
+        key = f"indices/{row.name}/{META}"
+        if await self._store.size(key) is None:
+            return None
+        meta = BundleMeta.from_bytes(await self._store.get_bytes(key))
+        return row.name if meta.normaliser_version == NORMALISER_VERSION else None
 
     async def _build(self, job: Job, dataset: Dataset, snapshot: Snapshot) -> str:
         manifest = await self._datasets.manifest(dataset.organisation_id, dataset.id, snapshot.id)

@@ -7,13 +7,18 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import structlog
+
 from app.db.indices import IndexRepository
 from app.db.models import IndexRow
 from app.errors import InvalidSchema, NotFound, SnapshotNotActive
 from app.files.bundle import FILES, META, Bundle
 from app.matching.layout import slots_of
+from app.matching.prepare import NORMALISER_VERSION
 from app.ports import FileStore
 from app.services.learned import Learned, LearnedCache
+
+log = structlog.get_logger(__name__)
 
 _SNAPSHOT_TTL_S = 5.0
 """A snapshot's index only ever goes away, and then the engine says so."""
@@ -105,6 +110,8 @@ class MatchTargets:
                 f"The index of snapshot {serving.snapshot_id} is gone; activate the snapshot again.",
                 snapshot_id=serving.snapshot_id,
             ) from exc
+        if bundle.meta.normaliser_version != NORMALISER_VERSION:
+            log.warning("index_outdated", snapshot_id=serving.snapshot_id, what_to_do="activate the snapshot again")
         self._bundles[serving.name] = bundle
         while len(self._bundles) > _MAX_OPEN_BUNDLES:
             self._bundles.popitem(last=False)

@@ -1,6 +1,7 @@
 """`python -m bench.quality.train --sets FOLDER`: fits the models of the profiles, weights and calibrator, on labelled sets.
 
-Starts engines of its own; half an hour on two cores. The sets' families are left out in turn for the calibrator.
+Starts engines of its own; an hour on two cores. The sets' families are left out in turn for the calibrator. A generated
+master is a set whose folder's name begins with `gen_`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.bootstrap import Services
 from app.config import Settings
@@ -18,6 +19,7 @@ from app.errors import SearchUnavailable, SnapshotNotActive
 from app.files.bundle import META
 from app.search.admin import IndexAdmin
 from app.search.client import Endpoint
+from app.services import activation
 from app.services.match import MatchOptions
 from tests.deployment import Deployment, companies
 
@@ -117,6 +119,27 @@ async def test_an_index_that_the_engine_lost_is_built_again(deployment: Deployme
     assert (done["status"], done["result"]["reused_index"]) == ("completed", False), done
     assert deployment.indices(dataset_id) == deployment.bundles(dataset_id) != lost
     assert await first_match(services, owner, dataset_id, "Some Company 3") == "Some Company 3"
+
+
+async def test_an_index_of_another_normalisation_serves_until_it_is_built_again(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, owner = deployment.services, deployment.organisation_id
+    monkeypatch.setattr(activation, "NORMALISER_VERSION", "of an earlier release")
+    dataset_id, snapshot_id = await deployment.activated(companies(20, "Some"))
+    monkeypatch.undo()
+    before = deployment.indices(dataset_id)
+    with capture_logs() as logged:
+        assert await first_match(services, owner, dataset_id, "Some Company 3") == "Some Company 3"
+    assert [one["snapshot_id"] for one in logged if one["event"] == "index_outdated"] == [snapshot_id]
+    job = await deployment.activation_job(dataset_id, snapshot_id)
+    await services.runner.run(job)
+    done = await services.jobs.get(owner, job)
+    assert (done["status"], done["result"]["reused_index"]) == ("completed", False), done
+    assert len(deployment.indices(dataset_id) - before) == 1
+    again = await deployment.activation_job(dataset_id, snapshot_id)
+    await services.runner.run(again)
+    assert (await services.jobs.get(owner, again))["result"]["reused_index"] is True
 
 
 async def test_an_index_that_lost_its_bundle_is_built_again_beside_it(deployment: Deployment) -> None:

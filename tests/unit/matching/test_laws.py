@@ -17,7 +17,7 @@ from app.matching.layout import Kind, slots_of
 from app.matching.prepare import NORMALISERS, RecordPreparer
 from app.matching.reasons import reasons_for
 from app.matching.schema import FieldSpec, MatchSchema, Role
-from app.matching.score import BITS, Calibrator, score
+from app.matching.score import BITS, Calibrator, prior_of, score
 from app.matching.text import fold
 from app.profiles import find_profile
 
@@ -102,6 +102,13 @@ def test_a_calibrator_rises_and_its_inverse_takes_it_back(values: list[float]) -
     for probability in (0.01, 0.2, 0.5, 0.9, 0.999):
         back = calibrator(np.array([calibrator.inverse(probability)]))[0]
         assert 1 / (1 + np.exp(-back)) == pytest.approx(probability, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["balanced", "leads_to_accounts", "high_precision"])
+@pytest.mark.parametrize("rows", [1, 300, 1_000_000])
+def test_a_candidate_without_any_evidence_is_no_match(name: str, rows: int) -> None:
+    profile = find_profile(name)
+    assert prior_of(profile.model, rows) * BITS < profile.model.bits_at(profile.match_threshold)
 
 
 def test_a_calibrator_without_knots_changes_nothing() -> None:
