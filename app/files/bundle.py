@@ -17,6 +17,7 @@ import xxhash
 
 from app.files.record_store import RecordStore
 from app.matching.frequencies import TermFrequencies
+from app.matching.prepare import NORMALISER_VERSION
 from app.matching.schema import MatchSchema
 
 META = "meta.json"
@@ -45,6 +46,11 @@ class BundleMeta:
     template_digest: str
     normaliser_version: str
     fields: list[dict[str, str]]
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether its values were normalised otherwise than queries are now."""
+        return self.normaliser_version != NORMALISER_VERSION
 
     def to_bytes(self) -> bytes:
         return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)

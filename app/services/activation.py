@@ -110,7 +110,7 @@ class ActivationService:
     async def _kept(self, snapshot_id: str) -> str | None:
         """The index that an earlier activation made of the snapshot; what is left of one that the engine lost is removed.
 
-        One whose values were normalised otherwise than queries are now is built again.
+        One that is outdated is built again.
         """
         async with self._db.begin() as session:
             row = await kept_index(session, snapshot_id)
@@ -125,7 +125,7 @@ class ActivationService:
         if await self._store.size(key) is None:
             return None
         meta = BundleMeta.from_bytes(await self._store.get_bytes(key))
-        return row.name if meta.normaliser_version == NORMALISER_VERSION else None
+        return None if meta.is_outdated else row.name
 
     async def _build(self, job: Job, dataset: Dataset, snapshot: Snapshot) -> str:
         manifest = await self._datasets.manifest(dataset.organisation_id, dataset.id, snapshot.id)

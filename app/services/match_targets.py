@@ -14,7 +14,6 @@ from app.db.models import IndexRow
 from app.errors import InvalidSchema, NotFound, SnapshotNotActive
 from app.files.bundle import FILES, META, Bundle
 from app.matching.layout import slots_of
-from app.matching.prepare import NORMALISER_VERSION
 from app.ports import FileStore
 from app.services.learned import Learned, LearnedCache
 
@@ -110,7 +109,7 @@ class MatchTargets:
                 f"The index of snapshot {serving.snapshot_id} is gone; activate the snapshot again.",
                 snapshot_id=serving.snapshot_id,
             ) from exc
-        if bundle.meta.normaliser_version != NORMALISER_VERSION:
+        if bundle.meta.is_outdated:
             log.warning("index_outdated", snapshot_id=serving.snapshot_id, what_to_do="activate the snapshot again")
         self._bundles[serving.name] = bundle
         while len(self._bundles) > _MAX_OPEN_BUNDLES:

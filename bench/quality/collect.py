@@ -61,19 +61,17 @@ async def collect(
     asked = _prepared(bundle, [_thinned(shown(query), drop, rng) for query in queries])
     found = await _retrieve(services, bundle, asked, _PROFILE.candidates)
     answers = [labelled.answers.get(query["id"], set()) for query in queries]
-    answerable = np.array([query["id"] in labelled.answers for query in queries])
-    return _compared(bundle, labelled.name, asked, found, answers, answerable)
+    return _compared(bundle, labelled.name, asked, found, answers)
 
 
 def collect_pairs(bundle: Bundle, labelled: LabelledSet) -> TrainingRows:
     """Compares the labelled pairs of a set, each as a query of its own with one candidate."""
     queries = {query["id"]: query for query in labelled.queries}
     asked = _prepared(bundle, [shown(queries[query_id]) for query_id, _, _ in labelled.pairs])
-    found = [bundle.ordinal_of(record_id) for _, record_id, _ in labelled.pairs]
-    same = [same for _, _, same in labelled.pairs]
-    answers = [{record_id} if right else set[str]() for _, record_id, right in labelled.pairs]
-    ordinals = [[] if ordinal is None else [ordinal] for ordinal in found]
-    return _compared(bundle, labelled.name, asked, ordinals, answers, np.array(same))
+    ordinals = [bundle.ordinal_of(record_id) for _, record_id, _ in labelled.pairs]
+    found = [[] if ordinal is None else [ordinal] for ordinal in ordinals]
+    answers = [{record_id} if same else set[str]() for _, record_id, same in labelled.pairs]
+    return _compared(bundle, labelled.name, asked, found, answers)
 
 
 def _prepared(bundle: Bundle, records: Sequence[dict[str, str]]) -> list[Query]:
@@ -87,7 +85,6 @@ def _compared(
     asked: Sequence[Query],
     found: Sequence[Sequence[int]],
     answers: Sequence[set[str]],
-    answerable: npt.NDArray[np.bool_],
 ) -> TrainingRows:
     slots = slots_of(bundle.schema)
     blocks, right, owners = [], list[bool](), list[int]()
@@ -100,6 +97,7 @@ def _compared(
         right += [record["record_id"] in answers[q] for record in records]
         owners += [q] * len(ordinals)
     features = sparse.vstack(blocks).tocsr()
+    answerable = np.array([bool(some) for some in answers])
     return TrainingRows(name, bundle.meta.rows, features, np.array(right), np.array(owners), answerable)
 
 

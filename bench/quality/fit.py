@@ -108,7 +108,6 @@ def fit(
         start = _parameters(towards)
         bounds[len(COLUMNS) : -2] = [(0.0, 0.0)] * len(_SHARED)
         bounds[-1] = (start[-1], start[-1])
-    held_to = start if towards is not None else np.zeros(len(start))
     shrink = np.r_[np.full(len(COLUMNS), _SHRINKAGE), np.full(len(_SHARED), _SHRINKAGE * _SHARED_SHRINKAGE), 0.0, 0.0]
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
@@ -121,7 +120,7 @@ def fit(
         wanted = np.where(answered[owner], odds * right / np.maximum(good[owner], 1e-300), 0.0)
         slope = (odds / total[owner] - wanted) * weight[owner]
         gradient = np.r_[spread.T @ (flipped @ slope), slope.sum(), -(slope * doublings).sum()]
-        apart = parameters - held_to
+        apart = parameters - start
         penalty = float((shrink * apart**2).sum())
         return float(-(weight * np.log(chosen + 1e-12)).sum()) + penalty, gradient + 2 * shrink * apart
 
