@@ -15,7 +15,7 @@ from rich.table import Table
 from app.client import Client
 from app.profiles import find_profile
 from bench.quality.figures import Outcome, figures
-from bench.quality.sets import LabelledSet, find_sets, read_set, shown
+from bench.quality.sets import LabelledSet, among_strangers, find_sets, read_set, shown
 
 RESULTS = Path(__file__).parent.parent / "results" / "quality.json"
 COLUMNS = (
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--queries", type=int, default=1_000, help="queries a set, sampled")
     parser.add_argument("--profile", help="for all sets; balanced, and leads_to_accounts for leads, when left out")
+    parser.add_argument("--strangers", type=Path, help="generated folder whose master is added to every set's")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("names", nargs="*")
     chosen = parser.parse_args()
@@ -49,10 +50,13 @@ def main() -> None:
         for name, folder in find_sets(chosen.sets, chosen.names).items():
             profile = chosen.profile or ("leads_to_accounts" if name == "finance_accounts" else "balanced")
             labelled = read_set(folder, name)
+            if chosen.strangers:
+                labelled = among_strangers(labelled, chosen.strangers)
             dataset_id, snapshot_id = load(client, labelled)
             threshold = find_profile(profile).match_threshold
             outcome = measure(client, snapshot_id, labelled, labelled.sample(chosen.queries), profile)
-            found[name] = {"profile": find_profile(profile).label} | figures(outcome, threshold)
+            found[name] = {"profile": find_profile(profile).label, "master": len(labelled.master)}
+            found[name] |= figures(outcome, threshold)
             if labelled.pairs:
                 found[name]["pairs_f1"] = pairs_f1(client, snapshot_id, labelled, profile)
             client.call("DELETE", f"/datasets/{dataset_id}")

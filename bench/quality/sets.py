@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 LABEL_COLUMNS = frozenset(
@@ -26,6 +26,7 @@ INCOMPLETE = frozenset({"beer", "name_bench_opensanctions"})
 
 Their labelled pairs are what can be learned from.
 """
+_NAME = "name"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,26 @@ def _pairs(folder: Path) -> list[tuple[str, str, bool]]:
     path = folder / "pairs.csv"
     rows = _rows(path) if path.exists() else []
     return [(row["query_id"], row["master_id"], row["label"] == "1") for row in rows if row["split"] in ("test", "all")]
+
+
+def among_strangers(labelled: LabelledSet, folder: Path) -> LabelledSet:
+    """The set with the master of a generated folder in its own, by names of fields; who bears a name of the set's is left out.
+
+    Raises ValueError when the set's records have no field `name`.
+    """
+    columns = list(labelled.master[0])
+    if _NAME not in columns:
+        raise ValueError(
+            f"{labelled.name} has no field {_NAME!r}, so that nothing could tell strangers from its own records"
+        )
+    own = {_letters(row[_NAME]) for row in labelled.master}
+    strangers = [row for row in _rows(folder / "master.csv") if _letters(row[_NAME]) not in own]
+    added = [{name: row.get(name, "") for name in columns} | {"id": f"stranger {row['id']}"} for row in strangers]
+    return replace(labelled, master=labelled.master + added)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def find_sets(root: Path, wanted: list[str]) -> dict[str, Path]:

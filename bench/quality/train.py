@@ -11,6 +11,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,14 @@ def _with_strangers(one: TrainingRows) -> TrainingRows:
 
 
 def _held_back(rows: Sequence[TrainingRows]) -> list[tuple[Floats, npt.NDArray[np.bool_]]]:
-    """What the weights say of every set, as it comes, when they have not seen its family."""
+    """What the weights say of every set, as it comes, when they have not seen its family; a family on each core."""
+    families = sorted({family_of(one.name) for one in rows})
+    others = [[one for one in rows if family_of(one.name) != family] for family in families]
     found = []
-    for family in sorted({family_of(one.name) for one in rows}):
-        others = [one for one in rows if family_of(one.name) != family]
-        model = _fitted(others, _shares(others))
-        tested = [one for one in rows if family_of(one.name) == family and one.name not in INCOMPLETE]
-        found += [best_log_odds(model, one) for one in tested]
+    with ProcessPoolExecutor() as pool:
+        for family, model in zip(families, pool.map(_fitted, others, map(_shares, others)), strict=True):
+            tested = [one for one in rows if family_of(one.name) == family and one.name not in INCOMPLETE]
+            found += [best_log_odds(model, one) for one in tested]
     return found
 
 
@@ -137,6 +139,8 @@ def main() -> None:
     parser.add_argument("--models", default="general@6,leads@2", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
     chosen = parser.parse_args()
+    if not find_sets(chosen.sets, []):
+        parser.error(f"--sets {chosen.sets} holds no labelled set: no folder in it has a gold.csv")
     with tempfile.TemporaryDirectory() as folder, EngineStack(Path(folder) / "engines") as stack:
         rows = asyncio.run(_collect_all(chosen.sets, chosen.queries, Path(folder), stack))
     for model in train(rows, chosen.models.split(",")):
