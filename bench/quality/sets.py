@@ -93,9 +93,13 @@ def _letters(name: str) -> str:
 
 
 def find_sets(root: Path, wanted: list[str]) -> dict[str, Path]:
-    """All labelled sets under a folder by name (`autofj/Award`), or those of them that are named."""
+    """All labelled sets under a folder by name (`autofj/Award`), or those that are named; without any the command ends."""
     found = {str(path.parent.relative_to(root)): path.parent for path in sorted(root.rglob("gold.csv"))}
-    return {name: path for name, path in found.items() if not wanted or name in wanted or name.split("/")[0] in wanted}
+    chosen = {name: path for name, path in found.items() if not wanted or {name, name.split("/")[0]} & set(wanted)}
+    if not chosen:
+        named = f" called {' or '.join(wanted)}" if wanted else ""
+        raise SystemExit(f"{root} holds no labelled set{named}: there is no such folder with a gold.csv.")
+    return chosen
 
 
 def shown(row: dict[str, str]) -> dict[str, str]:

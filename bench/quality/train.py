@@ -48,7 +48,7 @@ _UNANSWERED = 0.12
 """The share of records without a right candidate that the prior expects: as many as in the sets as they come."""
 
 
-async def _collect_all(folder: Path, queries: int, scratch: Path, stack: EngineStack) -> list[TrainingRows]:
+async def _collect_all(sets: Mapping[str, Path], queries: int, scratch: Path, stack: EngineStack) -> list[TrainingRows]:
     settings = Settings(
         database_url=f"sqlite+aiosqlite:///{scratch}/train.db",
         store_dir=scratch / "files",
@@ -61,7 +61,7 @@ async def _collect_all(folder: Path, queries: int, scratch: Path, stack: EngineS
     try:
         organisation_id = await services.keys.create_organisation("Training")
         found: list[TrainingRows] = []
-        for name, path in find_sets(folder, []).items():
+        for name, path in sets.items():
             labelled = read_set(path, name)
             bundle = await activated(services, organisation_id, labelled)
             count = round(queries * _of(_TIMES, name, 1))
@@ -139,10 +139,9 @@ def main() -> None:
     parser.add_argument("--models", default="general@6,leads@2", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
     chosen = parser.parse_args()
-    if not find_sets(chosen.sets, []):
-        parser.error(f"--sets {chosen.sets} holds no labelled set: no folder in it has a gold.csv")
+    sets = find_sets(chosen.sets, [])
     with tempfile.TemporaryDirectory() as folder, EngineStack(Path(folder) / "engines") as stack:
-        rows = asyncio.run(_collect_all(chosen.sets, chosen.queries, Path(folder), stack))
+        rows = asyncio.run(_collect_all(sets, chosen.queries, Path(folder), stack))
     for model in train(rows, chosen.models.split(",")):
         path = chosen.out / f"{model['name'].partition('@')[0]}.json"
         path.write_text(json.dumps(model, indent=1) + "\n", "utf-8")
