@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 from app.matching.profile import Profile
-from app.matching.score import Floats, ScoreModel, published
+from app.matching.score import Floats, ScoreModel
+from app.matching.sharing import MAX_NATS, Copies, Sharing
 
 _WEIGHTY_NATS = math.log(0.01 / 0.99)
 """A candidate that is likelier than this, seen alone, has weight: one that is not takes less than .01 nats off a rival."""
@@ -25,7 +26,6 @@ _MARGIN_NATS = 0.3
 """An answer so near a bound is asked again: what candidates without weight add is known from the earlier snapshot only."""
 _LEAST_BOUND = 1e-3
 _LEAST_PROBABILITY = 1e-9
-_MAX_NATS = 60.0
 
 
 class Change(StrEnum):
@@ -85,7 +85,7 @@ def least_weight(profile: Profile, threshold: float) -> float | None:
 
 def sum_of_odds(own: Sequence[float] | Floats, others: float = 0.0) -> float:
     """What candidates of these log-odds (nats), seen alone, weigh together with `others`; rounded, as it is kept."""
-    return round(others + float(np.exp(np.minimum(own, _MAX_NATS)).sum()), 6)
+    return round(others + float(np.exp(np.minimum(own, MAX_NATS)).sum()), 6)
 
 
 def change_of(before: KeptAnswer | None, after: KeptAnswer | None) -> Change | None:
@@ -102,13 +102,19 @@ def change_of(before: KeptAnswer | None, after: KeptAnswer | None) -> Change | N
 
 
 def stands(
-    kept: KeptAnswer, record_ids: Sequence[str], own: Floats, profile: Profile, threshold: float, top_n: int
+    kept: KeptAnswer,
+    record_ids: Sequence[str],
+    own: Floats,
+    copies: Copies,
+    profile: Profile,
+    threshold: float,
+    top_n: int,
 ) -> bool:
     """Whether the answer is the same and no bound is near.
 
     `own` holds the log-odds (nats), each seen alone, of the candidates that have or had weight, whose ids `record_ids` are.
     """
-    scores = _scores(own, kept.rest, profile.model)
+    scores = _scores(own, copies, kept.rest, profile.model)
     best = max(scores, default=0.0)
     if profile.decide(best, threshold) != kept.decision:
         return False
@@ -120,11 +126,11 @@ def stands(
     return not near and not _is_near(best, min(profile.review_threshold, threshold))
 
 
-def _scores(own: Floats, rest: float, model: ScoreModel) -> list[float]:
+def _scores(own: Floats, copies: Copies, rest: float, model: ScoreModel) -> list[float]:
     """Published scores of candidates that share with each other and with a `rest` of odds that were not looked at again."""
-    odds = np.exp(own)
-    log_odds = own - model.competition * np.log1p(np.maximum(odds.sum() - odds, 0.0) + rest)
-    scores: list[float] = published(log_odds, model.calibrator).tolist()
+    sharing = Sharing(np.array([len(own)]), [copies])
+    log_odds = own - model.competition * np.log1p(sharing.rivals(np.exp(own)) + rest)
+    scores: list[float] = sharing.published(log_odds, model.calibrator).tolist()
     return scores
 
 

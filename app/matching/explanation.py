@@ -21,7 +21,8 @@ from app.matching.profile import Profile
 from app.matching.rarity import MAX_VALUE_BITS, token_bits
 from app.matching.reasons import slot_level
 from app.matching.rerank import Query, Reranked
-from app.matching.score import BITS, combine
+from app.matching.score import BITS, Scores, combine
+from app.matching.sharing import MAX_NATS, Integers
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,7 +128,8 @@ def unseen(
     asked = {(term.field, term.value) for clause in query.plan.clauses for term in clause}
     most = _most_evidence(slots, query, profile, frequencies, asked if complete else set())
     pool = np.column_stack([reranked.scores.slots.sum(axis=0, keepdims=True), [[most]]])
-    best = float(combine(pool, profile.model, frequencies.rows).score[-1])
+    copies = _as_copy(reranked.scores)
+    best = float(combine(pool, profile.model, frequencies.rows, copies=copies).score[-1])
     could = best >= threshold
     return {
         "complete": complete,
@@ -138,6 +140,14 @@ def unseen(
         "could_match": could,
         "statement": _statement(complete, could, best),
     }
+
+
+def _as_copy(scores: Scores) -> Integers:
+    """What the candidates read and, last, an unseen record: as the heaviest of them, to which it then loses least."""
+    own = scores.log_odds - scores.competition
+    numbers = np.arange(len(own)) if scores.copies is None else scores.copies
+    weight = np.bincount(numbers, np.exp(np.minimum(own, MAX_NATS)))
+    return np.append(numbers, np.argmax(weight))
 
 
 def _most_evidence(

@@ -14,8 +14,8 @@ import numpy as np
 
 from app.matching.plan import RetrievalPlan
 from app.matching.score import ScoreModel, Scores
+from app.matching.sharing import MAX_NATS
 
-_MAX_NATS = 60.0
 _WHOLE_VALUES = frozenset({"identifier", "joined"})
 
 
@@ -61,7 +61,7 @@ def is_settled(scores: Scores, best: int, policy: FirstPolicy, model: ScoreModel
     if score < policy.least_score:
         return False
     own = scores.log_odds - scores.competition
-    odds = np.exp(np.minimum(own, _MAX_NATS))
+    odds = np.exp(np.minimum(own, MAX_NATS))
     rivals = float(odds.sum() - odds[best]) + policy.rival / (1.0 - policy.rival)
     contested = float(model.calibrator(own[best : best + 1] - model.competition * math.log1p(rivals))[0])
     return 1.0 / (1.0 + math.exp(-contested)) >= max(threshold, score - policy.most_change)

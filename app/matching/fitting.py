@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from app.matching.adapting import Adaptation, adapted
 from app.matching.score import ScoreModel, combine, prior_of
+from app.matching.sharing import COPY_RIVALRY, Copies
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,6 +43,7 @@ class LabelledRecord:
 
     evidence: Floats
     labels: Mapping[int, bool]
+    copies: Copies = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class _Observed:
     """Of one record: the evidence, and for each candidate what its score should be and how much that counts."""
 
     evidence: Floats
+    copies: Copies
     wanted: Floats
     weight: Floats
 
@@ -78,11 +81,11 @@ def fit(records: Sequence[LabelledRecord], kinds: Sequence[str], model: ScoreMod
 
 
 def _observed(record: LabelledRecord, model: ScoreModel, rows: int) -> _Observed:
-    wanted = combine(record.evidence, model, rows).score
+    wanted = combine(record.evidence, model, rows, copies=record.copies).score
     weight = np.full(len(wanted), _UNLABELLED_WEIGHT)
     at = list(record.labels)
     wanted[at], weight[at] = [float(same) for same in record.labels.values()], 1.0
-    return _Observed(record.evidence, wanted, weight)
+    return _Observed(record.evidence, record.copies, wanted, weight)
 
 
 def _objective(
@@ -98,7 +101,7 @@ def _objective(
     loss = 0.5 * float(precision @ away**2)
     gradient, curvature = precision * away, np.diag(precision)
     for record in records:
-        log_odds, slopes = _log_odds(record.evidence, parameters, model, prior)
+        log_odds, slopes = _log_odds(record, parameters, model, prior)
         loss += float(record.weight @ (np.logaddexp(0.0, log_odds) - record.wanted * log_odds))
         probability = 1.0 / (1.0 + np.exp(-log_odds))
         gradient = gradient + slopes.T @ (record.weight * (probability - record.wanted))
@@ -106,11 +109,13 @@ def _objective(
     return loss, gradient, curvature
 
 
-def _log_odds(evidence: Floats, parameters: Floats, model: ScoreModel, prior: float) -> tuple[Floats, Floats]:
+def _log_odds(record: _Observed, parameters: Floats, model: ScoreModel, prior: float) -> tuple[Floats, Floats]:
     """Calibrated log-odds of the candidates, (candidates,), and their derivatives, (candidates, parameters)."""
     shift, scales, offset, slope = parameters[0], parameters[1:-2], parameters[-2], parameters[-1]
-    own = np.clip(prior + shift + scales @ evidence, -_LARGEST_NATS, _LARGEST_NATS)
+    own = np.clip(prior + shift + scales @ record.evidence, -_LARGEST_NATS, _LARGEST_NATS)
     others = np.tile(np.exp(own), (len(own), 1))
+    if record.copies is not None:
+        others[record.copies[:, None] == record.copies] *= COPY_RIVALRY
     np.fill_diagonal(others, 0.0)
     total = 1.0 + others.sum(axis=1)
     z = own - model.competition * np.log(total)
@@ -119,7 +124,7 @@ def _log_odds(evidence: Floats, parameters: Floats, model: ScoreModel, prior: fl
     calibrated = model.calibrator(z)
     through = slope * (model.calibrator(z + 1e-4) - model.calibrator(z - 1e-4)) / 2e-4
     by_shift = through * of_own.sum(axis=1)
-    by_scales = through[:, None] * (of_own @ evidence.T)
+    by_scales = through[:, None] * (of_own @ record.evidence.T)
     return offset + slope * calibrated, np.column_stack([by_shift, by_scales, np.ones(len(own)), calibrated])
 
 
@@ -129,5 +134,8 @@ def scores(
     """The published score of every labelled pair under an adaptation, in the records' order; the product's own arithmetic."""
     changed = adapted(model, adaptation, model.name)
     scales = np.array([adaptation.scales.get(kind, 1.0) for kind in kinds])
-    found = [combine(record.evidence * scales[:, None], changed, rows).score[list(record.labels)] for record in records]
+    found = [
+        combine(one.evidence * scales[:, None], changed, rows, copies=one.copies).score[list(one.labels)]
+        for one in records
+    ]
     return np.concatenate(found) if found else np.zeros(0)

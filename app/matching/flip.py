@@ -17,6 +17,7 @@ from app.matching.profile import Profile
 from app.matching.reasons import Reason, slot_level
 from app.matching.rerank import Query, Reranked, reasons_of
 from app.matching.score import Scores, combine, score
+from app.matching.sharing import Copies
 from app.matching.standing import Verdict
 
 _NO_RIVAL_NATS = 1000.0
@@ -74,7 +75,7 @@ def _without(situation: Situation) -> list[str] | None:
     scores, at, profile = situation.reranked.scores, situation.at, situation.profile
     if at in situation.reranked.decided:
         rest = {c: same for c, same in situation.decided.items() if c != at}
-        without = combine(scores.slots, profile.model, situation.frequencies.rows, rest)
+        without = combine(scores.slots, profile.model, situation.frequencies.rows, rest, scores.copies)
         code = next(r.code for r in reasons_of(situation.reranked, profile, at) if r.decision is not None)
         return [code] if situation.turned(without) else None
     removed: list[Reason] = []
@@ -95,7 +96,7 @@ def _scored_without(situation: Situation, removed: Sequence[Reason]) -> Scores:
     if any(one.code == AMBIGUOUS for one in removed):
         slots[-1, np.arange(slots.shape[1]) != at] = -_NO_RIVAL_NATS
         decided = {}
-    return combine(slots, situation.profile.model, situation.frequencies.rows, decided)
+    return combine(slots, situation.profile.model, situation.frequencies.rows, decided, scores.copies)
 
 
 def _agreements(situation: Situation) -> dict[str, Any]:
@@ -143,6 +144,17 @@ def _scored_agreeing(situation: Situation, agreed: Sequence[int]) -> tuple[Reaso
             mine[i] = theirs[i]
     forms = [*situation.forms[:at], theirs, *situation.forms[at + 1 :]]
     comparison = compare(situation.slots, mine, forms, situation.frequencies)
-    scores = score(comparison, situation.profile.model, situation.frequencies.rows, situation.decided)
+    scores = score(
+        comparison, situation.profile.model, situation.frequencies.rows, situation.decided, _as_changed(situation)
+    )
     compared = comparison.slots[sum(found is not None for found in mine[: agreed[0]])]
     return slot_code(compared.kind, str(slot_level(compared, at))), scores
+
+
+def _as_changed(situation: Situation) -> Copies:
+    """What the candidates read when the one in question reads like no other any more."""
+    if situation.reranked.scores.copies is None:
+        return None
+    copies = situation.reranked.scores.copies.copy()
+    copies[situation.at] = len(copies)
+    return copies

@@ -19,6 +19,7 @@ from app.matching.planner import plan_all
 from app.matching.profile import Profile
 from app.matching.reasons import Reason, reasons_for
 from app.matching.score import Scores, score_all
+from app.matching.sharing import copies_of
 from app.matching.standing import StandingDecision, Verdict
 
 FormReader = Callable[[Sequence[int]], Sequence[bytes]]
@@ -97,6 +98,8 @@ class Reranked:
     """Positions from best to worst."""
     decided: Mapping[int, StandingDecision]
     """By position, the standing decision about the pair."""
+    readings: Sequence[bytes]
+    """The comparable forms as they are stored."""
 
 
 class Retrieval(NamedTuple):
@@ -119,16 +122,18 @@ def rerank(
     What was compared for a query before is not compared again.
     """
     new = list(map(_not_compared, retrievals))
-    read = map(orjson.loads, read_forms([ordinal for ordinals in new for ordinal in ordinals]))
-    forms: list[list[Form]] = [list(islice(read, len(ordinals))) for ordinals in new]
+    stored = iter(read_forms([ordinal for ordinals in new for ordinal in ordinals]))
+    read = [list(islice(stored, len(ordinals))) for ordinals in new]
+    forms: list[list[Form]] = [list(map(orjson.loads, some)) for some in read]
     compared = compare_all(slots, [one.query.form for one in retrievals], forms, frequencies)
-    comparisons = [_with_earlier(*one) for one in zip(retrievals, new, compared, strict=True)]
+    known = [_with_earlier(*one) for one in zip(retrievals, new, compared, read, strict=True)]
     decided = [_decided(one) for one in retrievals]
     same = [{c: decision.verdict is Verdict.ALWAYS for c, decision in one.items()} for one in decided]
-    scored = score_all(comparisons, profile.model, frequencies.rows, same)
+    copies = [copies_of(readings) for _, readings in known]
+    scored = score_all([comparison for comparison, _ in known], profile.model, frequencies.rows, same, copies)
     return [
-        Reranked(one.ordinals, comparison, scores, _order(one.ordinals, scores), standing)
-        for one, comparison, scores, standing in zip(retrievals, comparisons, scored, decided, strict=True)
+        Reranked(one.ordinals, comparison, scores, _order(one.ordinals, scores), standing, readings)
+        for one, (comparison, readings), scores, standing in zip(retrievals, known, scored, decided, strict=True)
     ]
 
 
@@ -140,13 +145,16 @@ def _not_compared(retrieval: Retrieval) -> Sequence[int]:
     return [ordinal for ordinal in retrieval.ordinals if ordinal not in known]
 
 
-def _with_earlier(retrieval: Retrieval, ordinals: Sequence[int], comparison: Comparison) -> Comparison:
-    """All candidates in retrieval order; `comparison` is of `ordinals`, the others were compared before."""
+def _with_earlier(
+    retrieval: Retrieval, ordinals: Sequence[int], comparison: Comparison, readings: Sequence[bytes]
+) -> tuple[Comparison, Sequence[bytes]]:
+    """All candidates in retrieval order; what is given is of `ordinals`, the others were compared before."""
     had = retrieval.earlier
     if had is None:
-        return comparison
+        return comparison, readings
     place = {ordinal: at for at, ordinal in enumerate((*had.ordinals, *ordinals))}
-    return joined(had.comparison, comparison, [place[ordinal] for ordinal in retrieval.ordinals])
+    order, read = [place[ordinal] for ordinal in retrieval.ordinals], (*had.readings, *readings)
+    return joined(had.comparison, comparison, order), [read[at] for at in order]
 
 
 def _decided(retrieval: Retrieval) -> dict[int, StandingDecision]:

@@ -3,7 +3,7 @@
 Every candidate c of one query has log-odds l_c = prior + sum of weighted features (Fellegi and Sunter 1969, the weights
 fitted discriminatively so that correlated evidence is counted once). Only one candidate, or none, is the entity:
 P(c) = e^l_c / (1 + sum over j of e^l_j), that is log-odds l_c - ln(1 + sum over j ≠ c of e^l_j): the competition is one more
-term of the sum. A monotone calibrator then maps the log-odds to the published probability.
+term of the sum (`app.matching.sharing`). A monotone calibrator then maps the log-odds to the published probability.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from app.matching.compare.candidates import Comparison, feature_names
+from app.matching.sharing import MAX_NATS, Copies, Sharing
 
 Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
 Decided = Mapping[int, bool]
 """By candidate that a person has decided about, whether it is the entity."""
 
 BITS = 1.0 / math.log(2.0)
 """Nats to bits."""
-_MAX_NATS = 60.0
 _DECIDED_NATS = 104.0
 """150 bits: a person's word is more than all that comparison can find against it, and than any rival can have for it."""
 _LEAST_ROWS = 256
@@ -90,6 +89,7 @@ class Scores:
 
     prior: float
     slots: Floats
+    copies: Copies
     standing: Floats
     competition: Floats
     log_odds: Floats
@@ -100,17 +100,23 @@ class Scores:
         return float(self.log_odds[candidate]) * BITS
 
 
-def score(comparison: Comparison, model: ScoreModel, rows: int, decided: Decided | None = None) -> Scores:
+def score(
+    comparison: Comparison, model: ScoreModel, rows: int, decided: Decided | None = None, copies: Copies = None
+) -> Scores:
     """Scores every candidate of a comparison against a snapshot of `rows` records.
 
     `decided` says of candidates that a person has decided about whether they are the entity.
     """
-    [scores] = score_all([comparison], model, rows, [decided or {}])
+    [scores] = score_all([comparison], model, rows, [decided or {}], [copies])
     return scores
 
 
 def score_all(
-    comparisons: Sequence[Comparison], model: ScoreModel, rows: int, decided: Sequence[Decided]
+    comparisons: Sequence[Comparison],
+    model: ScoreModel,
+    rows: int,
+    decided: Sequence[Decided],
+    copies: Sequence[Copies],
 ) -> list[Scores]:
     """`score` of each comparison, all at once: what a call costs is shared by all."""
     slots = [np.empty((len(one.slots), one.candidates)) for one in comparisons]
@@ -126,7 +132,7 @@ def score_all(
         for part, added in parts:
             start, end = end, end + len(part)
             added[:] = weighed[start:end]
-    return combine_all(slots, model, rows, decided)
+    return combine_all(slots, model, rows, decided, copies)
 
 
 def prior_of(model: ScoreModel, rows: int) -> float:
@@ -134,13 +140,17 @@ def prior_of(model: ScoreModel, rows: int) -> float:
     return model.prior - model.prior_per_doubling * math.log2(max(rows, _LEAST_ROWS))
 
 
-def combine(slots: Floats, model: ScoreModel, rows: int, decided: Decided | None = None) -> Scores:
+def combine(
+    slots: Floats, model: ScoreModel, rows: int, decided: Decided | None = None, copies: Copies = None
+) -> Scores:
     """From what each slot adds for each candidate, (slots, candidates) in nats, to shared out and calibrated scores."""
-    [scores] = combine_all([slots], model, rows, [decided or {}])
+    [scores] = combine_all([slots], model, rows, [decided or {}], [copies])
     return scores
 
 
-def combine_all(slots: Sequence[Floats], model: ScoreModel, rows: int, decided: Sequence[Decided]) -> list[Scores]:
+def combine_all(
+    slots: Sequence[Floats], model: ScoreModel, rows: int, decided: Sequence[Decided], copies: Sequence[Copies]
+) -> list[Scores]:
     """`combine` of each query's candidates, all of them in one row of arrays."""
     prior = prior_of(model, rows)
     counts = np.fromiter((added.shape[1] for added in slots), np.intp, len(slots))
@@ -150,46 +160,13 @@ def combine_all(slots: Sequence[Floats], model: ScoreModel, rows: int, decided: 
     for start, of_query in zip((ends - counts).tolist(), decided, strict=True):
         for candidate, same in of_query.items():
             standing[start + candidate] = (_DECIDED_NATS if same else -_DECIDED_NATS) - own[start + candidate]
-    odds = np.exp(np.where(standing != 0.0, own + standing, np.minimum(np.maximum(own, -_MAX_NATS), _MAX_NATS)))
-    spread = _Spread(counts)
-    rest = np.maximum(spread.over(np.add, odds) - odds, 0.0)
-    competition = -model.competition * np.log1p(rest)
+    odds = np.exp(np.where(standing != 0.0, own + standing, np.minimum(np.maximum(own, -MAX_NATS), MAX_NATS)))
+    sharing = Sharing(counts, copies)
+    competition = -model.competition * np.log1p(sharing.rivals(odds))
     log_odds = own + standing + competition
-    score = _published(log_odds, model.calibrator, spread)
+    score = sharing.published(log_odds, model.calibrator)
+    arrays = (standing, competition, log_odds, score)
     return [
-        Scores(prior, added, *(array[end - count : end] for array in (standing, competition, log_odds, score)))
-        for added, count, end in zip(slots, counts.tolist(), ends.tolist(), strict=True)
+        Scores(prior, added, alike, *(array[end - count : end] for array in arrays))
+        for added, count, end, alike in zip(slots, counts.tolist(), ends.tolist(), copies, strict=True)
     ]
-
-
-def published(log_odds: Floats, calibrator: Calibrator) -> Floats:
-    """The calibrated probability of the best candidate of one query; the others keep their proportion to it.
-
-    The calibrator was fitted on best candidates. Moving each candidate by itself would let many unlikely ones add up to more
-    than certainty and take it from the likely one.
-    """
-    return _published(log_odds, calibrator, _Spread(np.array([len(log_odds)])))
-
-
-def _published(log_odds: Floats, calibrator: Calibrator, spread: _Spread) -> Floats:
-    shares = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -_MAX_NATS, _MAX_NATS)))
-    best = spread.over(np.maximum, log_odds)
-    wanted = 1.0 / (1.0 + np.exp(-calibrator(np.clip(best, -_MAX_NATS, _MAX_NATS))))
-    factor = np.minimum(wanted / spread.over(np.maximum, shares), 1.0 / spread.over(np.add, shares))
-    published: Floats = shares * factor
-    return published
-
-
-class _Spread:
-    """Queries whose candidates stand one after another: what holds of all candidates of a query, said of each."""
-
-    def __init__(self, counts: Integers) -> None:
-        self._counts = counts[counts > 0]
-        self._starts = self._counts.cumsum() - self._counts
-
-    def over(self, take: np.ufunc, values: Floats) -> Floats:
-        """The sum, or the highest, of a query's values, for each of its candidates."""
-        if not len(values):
-            return values
-        spread: Floats = take.reduceat(values, self._starts).repeat(self._counts)
-        return spread

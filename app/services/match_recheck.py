@@ -143,5 +143,7 @@ def _confirmed(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> 
     record_ids = (*one.candidates, *(orjson.loads(record)["record_id"] for record in records))
     light = np.delete(own, [*range(known), *heavy])
     kept = replace(one.kept, weighty=record_ids, rest=sum_of_odds(light, one.kept.rest))
-    looked_at = own[[*range(known), *heavy]]
-    return kept if stands(kept, record_ids, looked_at, profile, call.threshold, call.options.top_n) else None
+    looked_at = [*range(known), *heavy]
+    copies = None if scores.copies is None else scores.copies[looked_at]
+    standing = stands(kept, record_ids, own[looked_at], copies, profile, call.threshold, call.options.top_n)
+    return kept if standing else None

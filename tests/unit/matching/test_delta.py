@@ -28,7 +28,7 @@ def matched(*record_ids: str, decision: str = "match") -> KeptAnswer:
 
 
 def holds(kept: KeptAnswer, record_ids: tuple[str, ...], *own: float, threshold: float = 0.5) -> bool:
-    return stands(kept, record_ids, np.array(own), PROFILE, threshold, 5)
+    return stands(kept, record_ids, np.array(own), None, PROFILE, threshold, 5)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,13 @@ def test_the_scores_are_those_of_a_match_with_the_same_candidates() -> None:
     scores = combine(own[None, :], PROFILE.model, rows=64).score
     kept = replace(matched("a", "b"), rest=math.exp(-3.0))
     for threshold in (float(scores[0]), float(scores[1])):
-        assert not stands(kept, ("a", "b"), own[:2], PROFILE, threshold, 5), "on a bound"
+        assert not stands(kept, ("a", "b"), own[:2], None, PROFILE, threshold, 5), "on a bound"
+
+
+def test_a_copy_takes_less_than_a_rival() -> None:
+    own, copies = np.array([9.0, 9.0]), np.array([0, 0])
+    assert stands(matched("a", "b"), ("a", "b"), own, copies, PROFILE, 0.6, 5)
+    assert not stands(matched("a", "b"), ("a", "b"), own, None, PROFILE, 0.6, 5)
 
 
 def test_a_kept_answer_is_what_was_written() -> None:
