@@ -12,7 +12,6 @@ import yaml
 from app.matching.text import fold, initials
 from app.matching.translations import spell_out, translate_phrases, word_translations
 
-_MAX_FORM_WORDS = 5
 _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
 _FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
@@ -34,8 +33,15 @@ _ROMAN = {
     "xi": "11",
     "xii": "12",
 }
-_LEADING_FORMS = frozenset("pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab sia ou as gie".split())
+_LEADING_FORMS = frozenset(
+    "pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab sia ou as gie "
+    "llc osoo odo tdv prat vat zat nao ano fgup gup mup srl sarl eurl vof oy maatschap doo ctcp mchj".split()
+)
 """Forms that stand before the name: `PT Astra`, `OOO Gazprom`, `UAB Maxima`."""
+_MESSRS = re.compile(r"^M/[Ss]\b\.? ?")
+"""`M/s. Sharma Traders`, as Indian registers write a firm."""
+_NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
+"""A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
 
 
 class OrganisationName(NamedTuple):
@@ -61,10 +67,9 @@ def _form_lengths() -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     at_end: dict[str, set[int]] = {}
     in_front: dict[str, set[int]] = {}
     for form in _legal_forms():
-        if len(form) <= _MAX_FORM_WORDS:
-            at_end.setdefault(form[-1], set()).add(len(form))
-            if len(form) > 1 and max(map(len, form)) > 2:
-                in_front.setdefault(form[0], set()).add(len(form))
+        at_end.setdefault(form[-1], set()).add(len(form))
+        if len(form) > 1 and max(map(len, form)) > 2:
+            in_front.setdefault(form[0], set()).add(len(form))
     ends = {word: sorted(lengths, reverse=True) for word, lengths in at_end.items()}
     return ends, {word: sorted(lengths, reverse=True) for word, lengths in in_front.items()}
 
@@ -107,6 +112,16 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
     return tokens, found
 
 
+def _split_before_note(text: str) -> tuple[list[str], str] | None:
+    """The words of a name with a note at its end, and the class of the form in front of the note; None without such a form."""
+    found = _NOTE.match(text)
+    if found is None:
+        return None
+    name, note = (fold(spell_out(part)).split() for part in found.groups())
+    tokens, legal_class = split_legal_form(_without_article(name))
+    return ([*tokens, *note], legal_class) if legal_class else None
+
+
 def _without_article(words: list[str]) -> list[str]:
     """`The Boeing Company` and `Boeing Company (The)` are one name."""
     if len(words) > 1 and words[0] == "the":
@@ -134,8 +149,12 @@ def organisation_name(text: str) -> OrganisationName:
         text = _FOOTNOTE.sub(r"\1 ", text)
     elif text.endswith(_PAR_VALUE_ENDS):
         text = _PAR_VALUE.sub("", text)
+    if text.startswith("M/"):
+        text = _MESSRS.sub("", text)
     words = _without_article(fold(spell_out(text)).split())
     tokens, legal_class = split_legal_form(words)
+    if not legal_class and text.endswith(")"):
+        tokens, legal_class = _split_before_note(text) or (tokens, legal_class)
     tokens = _without_and(tokens)
     return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, _acronyms(words, tokens))
 

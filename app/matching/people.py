@@ -1,9 +1,29 @@
-"""Nicknames of given names."""
+"""Names of people: without titles, and the nicknames of given names."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+
+from app.matching.text import fold
+
+_TITLES = frozenset(
+    "mr mrs ms miss mx dr prof professor doctor herr frau mme mlle monsieur madame sr sra srta signor signora dott dottssa "
+    "drs mevr dhr meneer mevrouw pan pani hr fr shri smt".split()
+)
+"""In front of a name."""
+_DEGREES = frozenset("phd md mba cpa dds jd esq esquire dphil msc bsc llm".split())
+"""Behind it. `Jr` and `II` stay: they tell a son from his father."""
+
+
+def person_name(text: str) -> str:
+    """The folded name without titles and degrees; never nothing: `Prof. Dr. Ann Lee, PhD` is `ann lee`."""
+    tokens = fold(text).split()
+    while len(tokens) > 1 and tokens[0] in _TITLES:
+        del tokens[0]
+    while len(tokens) > 2 and tokens[-1] in _DEGREES:
+        del tokens[-1]
+    return " ".join(tokens)
 
 
 @cache

@@ -16,14 +16,18 @@ from typing import Any
 import orjson
 
 from app.matching import values
+from app.matching.addresses import address
+from app.matching.countries import country
+from app.matching.dates import date
 from app.matching.index_terms import Form, countable, index_terms
 from app.matching.layout import Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, organisation_name
+from app.matching.people import person_name
 from app.matching.schema import MatchSchema
 from app.matching.text import fold
 from app.matching.translations import spell_out
 
-NORMALISER_VERSION = "7"
+NORMALISER_VERSION = "8"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
@@ -56,10 +60,6 @@ def _host(text: str) -> str:
     return f"{found.domain}|{found.label}|{' '.join(found.parts)}"
 
 
-def _canonical(text: str) -> str:
-    return " ".join(canonical_tokens(fold(text).split()))
-
-
 def _title(text: str) -> str:
     return fold(_WHOLE_VERSION.sub(r"\1", text))
 
@@ -79,19 +79,19 @@ NORMALISERS: dict[Kind, Callable[[str], str]] = {
     Kind.AFFILIATE: _organisation,
     Kind.TITLE: _title,
     Kind.TEXT: fold,
-    Kind.PERSON: fold,
-    Kind.GIVEN: fold,
-    Kind.FAMILY: fold,
-    Kind.ADDRESS: _canonical,
+    Kind.PERSON: person_name,
+    Kind.GIVEN: person_name,
+    Kind.FAMILY: person_name,
+    Kind.ADDRESS: address,
     Kind.CITY: _place,
     Kind.REGION: _place,
     Kind.POSTAL: _postal,
-    Kind.COUNTRY: values.country,
+    Kind.COUNTRY: country,
     Kind.HOST: _host,
     Kind.EMAIL: values.email,
     Kind.PHONE: values.phone,
     Kind.IDENTIFIER: values.identifier,
-    Kind.DATE: values.date,
+    Kind.DATE: date,
     Kind.NUMBER: values.number,
 }
 

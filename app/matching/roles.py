@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from app.matching.dates import date
 from app.matching.schema import Role
 from app.matching.text import fold
-from app.matching.values import date, host
+from app.matching.values import host
 
 _BY_NAME: tuple[tuple[Role, str], ...] = (
     (Role.EMAIL, r"e ?mails?|mail|mail address|email address|.* email|email .*"),

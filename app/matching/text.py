@@ -23,15 +23,20 @@ STOP_WORDS = frozenset(
 )
 
 
+def to_ascii(text: str) -> str:
+    """Transliterates other scripts, digits among them; nothing else is changed."""
+    if text.isascii():
+        return text
+    return anyascii(unicodedata.normalize("NFKC", text).translate(_LATIN_SPECIAL))
+
+
 def fold(text: str) -> str:
     """Lower-case ASCII words, one space apart; idempotent.
 
     Transliterates other scripts, writes out ampersands, joins dotted abbreviations (`I.B.M.` is `ibm`, `S.A.` is `sa`)
     and possessives (`Arnie's` is `arnies`).
     """
-    text = text[:_MAX_CHARS]
-    if not text.isascii():
-        text = anyascii(unicodedata.normalize("NFKC", text).translate(_LATIN_SPECIAL))
+    text = to_ascii(text[:_MAX_CHARS])
     text = text.lower().replace("&", " and ").replace("+", " and ")
     if "." in text:
         text = _DOTTED.sub(lambda found: found.group().replace(".", "").replace(" ", "") + " ", text)

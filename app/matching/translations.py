@@ -16,6 +16,8 @@ from app.matching.text import fold
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 """Thai, kana, Han and Hangul."""
 _RUN = re.compile(f"[{_UNSPACED}]+")
+_MARKED_FORM = re.compile(r"\( ?[株有合資社財주유재사股] ?\)")
+"""A legal form in short: `(株)`, and `㈱` once it is normalised."""
 _LEAST_CHARS = {True: 4, False: 3}
 """Of a folded word, by whether it was Latin: a shorter word of one language is another word of the next (`su`, `nam`)."""
 _MAX_PHRASE_WORDS = 3
@@ -34,7 +36,8 @@ def _table() -> dict[str, list[str]]:
 @cache
 def _unspaced() -> tuple[re.Pattern[str], dict[str, str]]:
     """A pattern that finds known words, the longest first, and what they mean."""
-    meanings = {word: meaning for meaning, words in _table().items() for word in words if _RUN.fullmatch(word)}
+    words = ((unicodedata.normalize("NFKC", word), meaning) for meaning, some in _table().items() for word in some)
+    meanings = {word: meaning for word, meaning in words if _RUN.fullmatch(word)}
     return re.compile("|".join(sorted(map(re.escape, meanings), key=len, reverse=True))), meanings
 
 
@@ -73,7 +76,10 @@ def _is_latin(text: str) -> bool:
 
 def spell_out(text: str) -> str:
     """Puts the meaning of known words into runs of unspaced script: `東京大学` is ` tokyo  university `."""
-    if text.isascii() or not _RUN.search(text):
+    if text.isascii():
+        return text
+    text = _MARKED_FORM.sub(" ", unicodedata.normalize("NFKC", text))
+    if not _RUN.search(text):
         return text
     pattern, meanings = _unspaced()
     return _RUN.sub(lambda run: pattern.sub(lambda word: f" {meanings[word.group()]} ", run.group()), text)

@@ -1,18 +1,17 @@
-"""Normal forms of values that are compared as a whole: hosts, phones, postcodes, countries, dates, numbers."""
+"""Normal forms of values that are compared as a whole: hosts, e-mail addresses, phones, postcodes, numbers, identifiers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
 import tldextract
 
-from app.matching.text import STOP_WORDS, fold, fold_cached
+from app.matching.text import fold, to_ascii
 
-_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|//|mailto:)?(?:[^/@]*@)?([^/:?#\s]+)")
+_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/{1,2}|//|mailto:)?(?:[^/@\s]*@)?([^/:?#\s,;<>()]+)(?::\d+)?(/[^\s?#,;]+)?")
 _HOST_ENDS = re.compile(r"[.-]")
 _SERVICES = frozenset("www www2 www1 web mail email smtp mx webmail en de fr es it home portal info".split())
 _GENERIC = frozenset("com co org net ac gov edu".split())
@@ -31,14 +30,20 @@ class Host(NamedTuple):
 
 @lru_cache(maxsize=65_536)
 def host(text: str) -> Host | None:
-    """The registrable domain of a URL, host or e-mail address; None when there is none (an IP address, one bare word)."""
-    found = _HOST.match(text.strip().lower())
+    """The registrable domain of a URL, host or e-mail address, the first of several.
+
+    None when there is none: an IP address, one bare word, a page on a host where everybody has one.
+    """
+    address = "" if "/" in text else email(text)
+    found = _HOST.match(address or text.strip().lower())
     if found is None:
         return None
-    below, domain, suffix = _parts(found.group(1).strip("."))
+    below, domain, suffix = _parts(_readable(found.group(1).strip(".")))
     if domain in _GENERIC and below:
         below, _, domain = below.rpartition(".")
     if not domain or not suffix:
+        return None
+    if found.group(2) and f"{domain}.{suffix}" in _page_hosts():
         return None
     label = fold(domain).replace(" ", "")
     words = dict.fromkeys(_HOST_ENDS.split(f"{below}.{domain}"))
@@ -57,21 +62,53 @@ def _parts(text: str) -> tuple[str, str, str]:
     return parts.subdomain, parts.domain, parts.suffix
 
 
+def _readable(text: str) -> str:
+    """`xn--bcher-kva.de` is `bücher.de`; what is no such name stays."""
+    if "xn--" not in text:
+        return text
+    try:
+        return text.encode("ascii").decode("idna")
+    except UnicodeError:
+        return text
+
+
 @cache
 def free_mail_domains() -> frozenset[str]:
     """Domains whose addresses say nothing about an employer."""
-    return frozenset((files("app.matching.data") / "free_mail.txt").read_text("utf-8").split())
+    return _domains("free_mail.txt")
+
+
+@cache
+def _page_hosts() -> frozenset[str]:
+    """Domains on which everybody may have a page: `linkedin.com/company/acme` is not Acme's domain."""
+    return _domains("page_hosts.txt")
+
+
+def _domains(name: str) -> frozenset[str]:
+    return frozenset((files("app.matching.data") / name).read_text("utf-8").split())
+
+
+_EMAIL = re.compile(r"[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"@]+\.[^\s<>()\[\],;:\"@]+")
+_GMAIL = {"gmail.com", "googlemail.com"}
 
 
 def email(text: str) -> str:
-    """The address in lower case without a `+tag`, or "" when it is none."""
-    local, at, domain = text.strip().lower().rpartition("@")
-    if not at or not local or "." not in domain:
+    """The first address in a text, in lower case without a `+tag`, or "" when there is none.
+
+    Addresses that Gmail delivers to one person are one: `Jo.Smith@googlemail.com` is `josmith@gmail.com`.
+    """
+    found = _EMAIL.search(text.lower())
+    if found is None:
         return ""
-    return f"{local.split('+')[0]}@{domain}"
+    local, _, domain = found.group().strip(".").rpartition("@")
+    local = local.split("+")[0]
+    if domain in _GMAIL:
+        return f"{local.replace('.', '')}@gmail.com"
+    return f"{local}@{domain}" if local else ""
 
 
-_EXTENSION = re.compile(r"(?i)\b(?:ext|x|extension)\b")
+_EXTENSION = re.compile(r"(?i)(?<![a-z])(?:ext(?:n|ension)?|x|durchwahl|poste)(?![a-z])")
+_TRUNK_ZERO = re.compile(r"\(0\)")
 _NO_DIGITS = re.compile(r"\D+")
 
 
@@ -80,90 +117,42 @@ def phone(text: str) -> str:
 
     Numbers come with and without country code, so comparison reads them from the end.
     """
-    main = _EXTENSION.split(text, 1)[0] if "x" in text or "X" in text else text
-    digits = _NO_DIGITS.sub("", main).lstrip("0")
+    main = _EXTENSION.split(to_ascii(text), 1)[0]
+    digits = _NO_DIGITS.sub("", _TRUNK_ZERO.sub("", main)).lstrip("0")
     return digits if 6 <= len(digits) <= 17 else ""
 
 
+_OF_COUNTRY = re.compile(r"^\s*[A-Za-z]{1,3}-(?=\d)")
+_OF_SPREADSHEET = re.compile(r"^(\d+)\.0$")
+
+
 def postal_code(text: str) -> str:
-    """Upper-case letters and digits only; the US `+4` part goes."""
+    """Upper-case letters and digits only, without the US `+4` part, a country's letters (`D-10115`) and a number's `.0`."""
+    text = _OF_SPREADSHEET.sub(r"\1", _OF_COUNTRY.sub("", text).strip())
     code = fold(text).replace(" ", "").upper()
     if len(code) == 9 and code.isdigit() and "-" in text:
         return code[:5]
     return code
 
 
-@cache
-def _countries() -> dict[str, str]:
-    lines = (files("app.matching.data") / "countries.txt").read_text("utf-8").splitlines()
-    return {name: line.split("\t")[0] for line in lines if not line.startswith("#") for name in line.split("\t")[1:]}
-
-
-@cache
-def _countries_by_word() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for name, code in _countries().items():
-        for word in name.split():
-            if len(word) > 2 and word not in STOP_WORDS:
-                found.setdefault(word, set()).add(code)
-    return {word: frozenset(codes) for word, codes in found.items()}
-
-
-def countries_called(words: Collection[str]) -> dict[str, frozenset[str]]:
-    """Of those words that stand in a country's name, the codes of all such countries (`deutschland`, `germany`: de)."""
-    known = _countries_by_word()
-    return {word: known[word] for word in known.keys() & set(words)}
-
-
-@lru_cache(maxsize=16_384)
-def country(text: str) -> str:
-    """The ISO 3166 alpha-2 code, in lower case, of a code or a name in one of many languages; else the folded text."""
-    folded = fold_cached(text)
-    if len(folded) == 2 and folded != "uk":
-        return folded
-    return _countries().get(folded, folded)
-
-
-def country_in_text(tokens: list[str]) -> str:
-    """The country that a free text ends with or names in its last four words, or ""."""
-    table = _countries()
-    for length in (4, 3, 2, 1):
-        if len(tokens) > length:
-            code = table.get(" ".join(tokens[-length:]))
-            if code and (length > 1 or len(tokens[-1]) > 2):
-                return code
-    return ""
-
-
-_ISO_DATE = re.compile(r"^(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
-_DAY_FIRST = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$")
-
-
-def date(text: str) -> str:
-    """`YYYYMMDD`, `YYYY` when only the year is known, "" when it is no date; `12/31/1999` and `31.12.1999` are one day."""
-    text = text.strip()
-    found = _ISO_DATE.match(text)
-    if found:
-        return "".join(found.groups())
-    found = _DAY_FIRST.match(text)
-    if found:
-        first, second, year = int(found[1]), int(found[2]), found[3]
-        if "/" in text and first <= 12:
-            first, second = second, first
-        return f"{year}{min(second, 99):02d}{first:02d}"
-    year_found = re.search(r"\b(1[5-9]\d\d|20\d\d)\b", text)
-    return year_found[1] if year_found else ""
+_NUMBER = re.compile(
+    r"(-?\d{1,3}(?:([,.' ])\d{3})(?:\2\d{3})*(?!\d)|-?\d+)(?:[.,](\d+))?(e[+-]?\d{1,2}(?!\w))?", re.IGNORECASE
+)
 
 
 def number(text: str) -> str:
-    """The first decimal number in a text as `repr(float)`, or ""."""
-    found = re.search(r"-?\d[\d,]*\.?\d*", text)
+    """The first decimal number in a text as `repr(float)`, or ""; `1,299.50`, `1.299,50` and `1 299,50` are one.
+
+    Three digits after a single sign are thousands after a comma, decimals after a point or a zero: `1,299`, `1.299`, `0,125`.
+    """
+    found = _NUMBER.search(to_ascii(text))
     if not found:
         return ""
-    try:
-        return repr(float(found.group().replace(",", "")))
-    except ValueError:
-        return ""
+    whole, sign, decimals, exponent = found.groups(default="")
+    parts = whole.split(sign) if sign else [whole]
+    if sign and not decimals and len(parts) == 2 and (sign == "." or parts[0] in ("0", "-0")):
+        parts, decimals = parts[:1], parts[1]
+    return repr(float(f"{''.join(parts)}.{decimals or 0}{exponent}"))
 
 
 def identifier(text: str) -> str:

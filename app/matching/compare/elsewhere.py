@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from app.matching.compare.columns import Columns
 from app.matching.compare.words import Integers, Words
+from app.matching.countries import countries_called
 from app.matching.layout import Kind, Slot
-from app.matching.values import countries_called
 
 Mask = npt.NDArray[np.bool_]
 

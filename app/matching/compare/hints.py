@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from app.matching.compare.bags import Bag
 from app.matching.compare.columns import Columns, parse_bags
+from app.matching.countries import country_in_text
 from app.matching.frequencies import TermFrequencies
 from app.matching.index_terms import Form, host_words
 from app.matching.layout import Kind
 from app.matching.rarity import value_bits
-from app.matching.values import country_in_text
 
 Floats = npt.NDArray[np.float64]
 
