@@ -194,6 +194,46 @@ def test_roles_come_from_names_and_values() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "role"),
+    [
+        ("Firma|raison sociale|razón social|会社名|Название|Company / Account|nom", Role.ORGANIZATION_NAME),
+        ("Webseite|sito web|网址|company_url", Role.DOMAIN),
+        ("E-Mail-Adresse|courriel|correo electrónico|Work Email", Role.EMAIL),
+        ("Telefonnummer|teléfono|電話番号|phone1|Contact No.", Role.PHONE),
+        ("Straße|indirizzo|BillingStreet|address_line_2|住所", Role.ADDRESS),
+        ("Ort|città|miasto|市|Billing City", Role.CITY),
+        ("Kanton|provincia|województwo|Billing State/Province", Role.REGION),
+        ("PLZ|code postal|PSČ|Billing Zip/Postal Code|pin code", Role.POSTAL_CODE),
+        ("Land|pays|país|kraj|国家|country_iso2", Role.COUNTRY),
+        ("Geburtsdatum|fecha de nacimiento|生年月日", Role.DATE),
+        ("Vorname|prénom|voornaam|First Name (contact)", Role.GIVEN_NAME),
+        ("Nachname|apellidos|cognome|фамилия", Role.FAMILY_NAME),
+        ("USt-IdNr|NIF|partita iva|инн", Role.IDENTIFIER),
+        ("Account Owner|Lead Source|Industry|Parent Account", Role.TEXT),
+    ],
+)
+def test_what_a_field_is_called_tells_its_role(names: str, role: Role) -> None:
+    assert {name: infer_roles({name: "string"})[name] for name in names.split("|")} == dict.fromkeys(
+        names.split("|"), role
+    )
+
+
+def test_a_name_beside_half_of_a_persons_name_is_the_other_half() -> None:
+    assert list(infer_roles(dict.fromkeys(("nom", "prénom"), "string")).values()) == [Role.FAMILY_NAME, Role.GIVEN_NAME]
+    assert list(infer_roles(dict.fromkeys(("nombre", "apellidos"), "string")).values()) == [
+        Role.GIVEN_NAME,
+        Role.FAMILY_NAME,
+    ]
+
+
+def test_customers_that_are_companies_have_names_of_organisations() -> None:
+    field = {"customer_name": "string"}
+    companies = infer_roles(field, {"customer_name": ["Acme Ltd", "Beta GmbH", "John Smith"]})
+    people = infer_roles(field, {"customer_name": ["Ann Lee", "Bob Ross", "John Smith"]})
+    assert (companies["customer_name"], people["customer_name"]) == (Role.ORGANIZATION_NAME, Role.PERSON_NAME)
+
+
 def test_a_leads_fields_meet_an_accounts() -> None:
     fields = (
         FieldSpec("account_name", "string", Role.ORGANIZATION_NAME),
