@@ -33,6 +33,13 @@ _ROMAN = {
     "xi": "11",
     "xii": "12",
 }
+_SERIES = frozenset(
+    "fund partner capital trust series phase volume holding investment venture opportunity portfolio property".split()
+)
+_SERIES_NUMBERS = {"i": "1", "v": "5", "x": "10"}
+"""Single letters that are numbers where they end the name of a series: `Fund V`."""
+_ONLY_AT_END = frozenset({("national", "association")})
+"""Forms of several words that begin other names: `National Association of Realtors`."""
 _LEADING_FORMS = frozenset(
     "pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab sia ou as gie "
     "llc osoo odo tdv prat vat zat nao ano fgup gup mup srl sarl eurl vof oy maatschap doo ctcp mchj".split()
@@ -42,6 +49,14 @@ _MESSRS = re.compile(r"^M/[Ss]\b\.? ?")
 """`M/s. Sharma Traders`, as Indian registers write a firm."""
 _NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
 """A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
+
+
+_OTHER_NAME = re.compile(
+    r"\s*[,;(\[]?\s*(?<![\w&/.])(?:d[/.]?b[/.]?a|doing business as|t/a|trading as|f[/.]?k[/.]?a|formerly(?: known as)?|"
+    r"previously known as|a[/.]?k[/.]?a|also known as|n[/.]?k[/.]?a|now known as)\b\.?:?\s*",
+    re.IGNORECASE,
+)
+"""What stands between two names of one organisation: `Acme Corp. d/b/a Roadrunner Supplies`."""
 
 
 class OrganisationName(NamedTuple):
@@ -68,7 +83,7 @@ def _form_lengths() -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     in_front: dict[str, set[int]] = {}
     for form in _legal_forms():
         at_end.setdefault(form[-1], set()).add(len(form))
-        if len(form) > 1 and max(map(len, form)) > 2:
+        if len(form) > 1 and max(map(len, form)) > 2 and form not in _ONLY_AT_END:
             in_front.setdefault(form[0], set()).add(len(form))
     ends = {word: sorted(lengths, reverse=True) for word, lengths in at_end.items()}
     return ends, {word: sorted(lengths, reverse=True) for word, lengths in in_front.items()}
@@ -143,6 +158,14 @@ def canonical_tokens(tokens: list[str]) -> list[str]:
     return [form for word in words for form in forms.get(word, (word,))]
 
 
+def names_in(text: str) -> list[str]:
+    """The names that a text gives one organisation, one behind the other: `Zenith Ltd (formerly Apex Ltd)` has two."""
+    parts = _OTHER_NAME.split(text)
+    if len(parts) == 1 or not all(any(map(str.isalnum, part)) for part in parts):
+        return [text]
+    return [part if "(" in part else part.rstrip(")] ") for part in parts]
+
+
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
     if len(text) > _LONG_TEXT_CHARS:
@@ -156,7 +179,10 @@ def organisation_name(text: str) -> OrganisationName:
     if not legal_class and text.endswith(")"):
         tokens, legal_class = _split_before_note(text) or (tokens, legal_class)
     tokens = _without_and(tokens)
-    return OrganisationName(tuple(canonical_tokens(tokens)), legal_class, _acronyms(words, tokens))
+    canonical = canonical_tokens(tokens)
+    if len(canonical) > 1 and canonical[-1] in _SERIES_NUMBERS and canonical[-2] in _SERIES:
+        canonical = [*canonical[:-1], _SERIES_NUMBERS[canonical[-1]]]
+    return OrganisationName(tuple(canonical), legal_class, _acronyms(words, tokens))
 
 
 def _acronyms(words: list[str], tokens: list[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.matching.index_terms import Form
 from app.matching.layout import MAIN_KINDS, Kind, Slot
-from app.matching.prepare import NORMALISERS
+from app.matching.prepare import normalised
 from app.matching.roles import infer_roles
 from app.matching.schema import Role
 from app.matching.text import fold
@@ -122,15 +122,14 @@ def query_form(record: Mapping[str, Any], slots: tuple[Slot, ...], pairing: Pair
                 parts.setdefault(i, []).append(text)
                 continue
             part = text if split is None else split[0 if slot.kind is Kind.GIVEN else 1]
-            _append(values[i], NORMALISERS[slot.kind](part))
+            _append(values[i], normalised(slot.kind, part))
     for i, texts in parts.items():
-        _append(values[i], NORMALISERS[slots[i].kind](" ".join(texts)))
+        _append(values[i], normalised(slots[i].kind, " ".join(texts)))
     return [found or None for found in values]
 
 
-def _append(values: list[str], value: str) -> None:
-    if value and value not in values:
-        values.append(value)
+def _append(values: list[str], new: list[str]) -> None:
+    values += [value for value in new if value not in values]
 
 
 def _is_part(name: str) -> bool:

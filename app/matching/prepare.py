@@ -21,7 +21,7 @@ from app.matching.countries import country
 from app.matching.dates import date
 from app.matching.index_terms import Form, countable, index_terms
 from app.matching.layout import Kind, Slot, slots_of
-from app.matching.organisations import canonical_tokens, organisation_name
+from app.matching.organisations import canonical_tokens, names_in, organisation_name
 from app.matching.people import person_name
 from app.matching.schema import MatchSchema
 from app.matching.text import fold
@@ -74,6 +74,8 @@ def _postal(text: str) -> str:
     return values.postal_code(text)
 
 
+_SEVERAL_NAMES = frozenset({Kind.ORG, Kind.AFFILIATE})
+
 NORMALISERS: dict[Kind, Callable[[str], str]] = {
     Kind.ORG: _organisation,
     Kind.AFFILIATE: _organisation,
@@ -96,17 +98,23 @@ NORMALISERS: dict[Kind, Callable[[str], str]] = {
 }
 
 
+def normalised(kind: Kind, text: str) -> list[str]:
+    """The normal forms of a value that is not empty: one, or none, or several where it names an organisation several times."""
+    normalise = NORMALISERS[kind]
+    texts = names_in(text) if kind in _SEVERAL_NAMES else [text]
+    return list(filter(None, map(normalise, texts)))
+
+
 def normalise_slot(slot: Slot, record: Mapping[str, Any]) -> list[str] | None:
     """The slot's normalised values in field order, without repeats; None when there are none."""
-    normalise = NORMALISERS[slot.kind]
     found: list[str] = []
     for name in slot.fields:
         value = record.get(name)
         if value is None or value == "":
             continue
-        text = normalise(value if isinstance(value, str) else str(value))
-        if text and text not in found:
-            found.append(text)
+        for text in normalised(slot.kind, value if isinstance(value, str) else str(value)):
+            if text not in found:
+                found.append(text)
     return found or None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +41,7 @@ def pair_similarities(words: Words, left: Integers, right: Integers, *, persons:
     """Similarity in [0, 1] of each pair of words, given by their places, 0 below ALIKE; shape (len(left),).
 
     Spelling is optimal string alignment; a word that begins the other is its abbreviation. Between persons' names
-    a nickname stands for its formal name and an initial for a name.
+    a nickname stands for its formal name and an initial for a name; other words that only look alike are told apart.
     """
     similar = np.zeros(len(left))
     same = left == right
@@ -54,6 +56,8 @@ def pair_similarities(words: Words, left: Integers, right: Integers, *, persons:
     _add_shortened(found, words, short, long, lacking, persons)
     if persons:
         _add_nicknames(found, words, left, right)
+    else:
+        _tell_apart(found, words, left, right)
     similar[other] = found
     return similar
 
@@ -113,3 +117,23 @@ def _add_nicknames(found: Floats, words: Words, left: Integers, right: Integers)
     for pair in (called[left] & called[right] & (found < _NICKNAME_SIMILARITY)).nonzero()[0].tolist():
         if not formal[left[pair]].isdisjoint(formal[right[pair]]):
             found[pair] = _NICKNAME_SIMILARITY
+
+
+def _tell_apart(found: Floats, words: Words, left: Integers, right: Integers) -> None:
+    """`northwestern` is not `northeastern` misspelt."""
+    lines, text, none = _lines_of_words(), words.text, frozenset[int]()
+    for pair in found.nonzero()[0].tolist():
+        mine = lines.get(text[left[pair]], none)
+        if mine and not mine.isdisjoint(lines.get(text[right[pair]], none)):
+            found[pair] = 0.0
+
+
+@cache
+def _lines_of_words() -> dict[str, frozenset[int]]:
+    """Word -> the lines of `told_apart.txt` that it stands in."""
+    found: dict[str, set[int]] = {}
+    for at, line in enumerate((files("app.matching.data") / "told_apart.txt").read_text("utf-8").splitlines()):
+        if not line.startswith("#"):
+            for word in line.split():
+                found.setdefault(word, set()).add(at)
+    return {word: frozenset(lines) for word, lines in found.items()}

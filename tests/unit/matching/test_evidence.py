@@ -140,3 +140,19 @@ def test_a_word_is_two_where_the_other_side_writes_two(name: str, other: str) ->
 def test_a_word_that_both_sides_write_as_one_stays_one() -> None:
     query, candidate = parse_bag("suntrust sun trust"), parse_bag("suntrust bank")
     assert Compounds(query).parted(candidate) == (query, candidate)
+
+
+@pytest.mark.parametrize(
+    ("record", "master", "same"),
+    [
+        ("Northwestern", "Northeastern", False),
+        ("Northwestern", "Northwestren", True),
+        ("Cardiology", "Radiology", False),
+        ("Austria", "Australia", False),
+        ("Niger", "Nigeria", False),
+        ("Smithfield", "Smithfeld", True),
+    ],
+)
+def test_words_that_mean_another_thing_are_no_misspellings(record: str, master: str, same: bool) -> None:
+    found = features({"name": f"{record} Zorbatek"}, {"name": f"{master} Zorbatek"})["org"]
+    assert bool(found.get("unmatched_query")) is not same

@@ -9,7 +9,7 @@ from app.matching.addresses import address
 from app.matching.countries import country
 from app.matching.dates import date
 from app.matching.layout import slots_of
-from app.matching.organisations import organisation_name
+from app.matching.organisations import names_in, organisation_name
 from app.matching.pairing import pair_fields
 from app.matching.people import person_name
 from app.matching.roles import infer_roles
@@ -64,12 +64,34 @@ from app.matching.schema import FieldSpec, MatchSchema, Role
         ("Zorbatek Ltd. (UK)", "zorbatek uk", "limited"),
         ("Zorbatek (UK)", "zorbatek uk", ""),
         ("M/s. Zorbatek Traders", "zorbatek traders", ""),
+        ("Zorbatek Bank, National Association", "zorbatek bank", "stock"),
+        ("National Association of Realtors", "national association of realtors", ""),
+        ("Zorbatek Partners V, L.P.", "zorbatek partner 5", "partnership"),
+        ("Malcolm X", "malcolm x", ""),
+        ("Seven-Eleven", "7 11", ""),
+        ("Century Twenty-One", "century 21", ""),
     ],
 )
 def test_an_organisation_name_without_its_legal_form(text: str, tokens: str, legal: str) -> None:
     name = organisation_name(text)
     assert " ".join(name.tokens) == tokens
     assert name.legal_class == legal
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Acme Corp. d/b/a Roadrunner Supplies", ["Acme Corp.", "Roadrunner Supplies"]),
+        ("Zenith Ltd (formerly Apex Ltd)", ["Zenith Ltd", "Apex Ltd"]),
+        ("Acme (UK) Ltd t/a Acme", ["Acme (UK) Ltd", "Acme"]),
+        ("Beta, Inc., formerly known as Gamma, f/k/a Delta", ["Beta, Inc.", "Gamma", "Delta"]),
+        ("DBA International", ["DBA International"]),
+        ("A.K.A. Brands", ["A.K.A. Brands"]),
+        ("Acme (UK) Ltd", ["Acme (UK) Ltd"]),
+    ],
+)
+def test_one_text_may_give_several_names(text: str, names: list[str]) -> None:
+    assert names_in(text) == names
 
 
 def test_an_acronym_skips_the_small_words() -> None:
