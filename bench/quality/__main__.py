@@ -15,7 +15,7 @@ from rich.table import Table
 from app.client import Client
 from app.profiles import find_profile
 from bench.quality.figures import Outcome, figures
-from bench.quality.sets import LabelledSet, among_strangers, find_sets, read_set, shown
+from bench.quality.sets import LabelledSet, among_strangers, find_sets, profile_of, read_set, shown
 
 RESULTS = Path(__file__).parent.parent / "results" / "quality.json"
 COLUMNS = (
@@ -48,7 +48,7 @@ def main() -> None:
     found: dict[str, Any] = {}
     with Client.from_connection(Path("var/connection.json")) as client:
         for name, folder in find_sets(chosen.sets, chosen.names).items():
-            profile = chosen.profile or ("leads_to_accounts" if name == "finance_accounts" else "balanced")
+            profile = chosen.profile or profile_of(name)
             labelled = read_set(folder, name)
             if chosen.strangers:
                 labelled = among_strangers(labelled, chosen.strangers)

@@ -58,6 +58,11 @@ def family_of(name: str) -> str:
     return "names"
 
 
+def profile_of(name: str) -> str:
+    """The profile that a set is measured with."""
+    return "leads_to_accounts" if name == "finance_accounts" else "balanced"
+
+
 def read_set(folder: Path, name: str) -> LabelledSet:
     """Raises FileNotFoundError when the folder is not a labelled set."""
     answers: dict[str, set[str]] = {}

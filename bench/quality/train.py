@@ -1,7 +1,7 @@
 """`python -m bench.quality.train --sets FOLDER`: fits the models of the profiles, weights and calibrator, on labelled sets.
 
-Starts engines of its own; an hour on two cores. The sets' families are left out in turn for the calibrator. A generated
-master is a set whose folder's name begins with `gen_`.
+Starts engines of its own; an hour on two cores. The sets' families are left out in turn for the calibrator, and `--report`
+says how good the answers are then. A generated master is a set whose folder's name begins with `gen_`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from app.bootstrap import build
 from app.config import Settings
 from app.embedded.stack import EngineStack
 from bench.quality.calibration import calibrate
 from bench.quality.collect import TrainingRows, activated, collect, collect_pairs, with_strangers
-from bench.quality.fit import Floats, best_log_odds, expecting, fit
+from bench.quality.fit import expecting, fit
+from bench.quality.left_out import LeftOut, left_out, report
 from bench.quality.sets import INCOMPLETE, family_of, find_sets, read_set
 
 SHARES = {"listing_abbrev": 0.3, "name_bench_opensanctions": 0.1, "beer": 0.1}
@@ -44,6 +42,7 @@ _STRANGERS = 0.2
 best candidate."""
 _GENERATED_STRANGERS = 0.5
 """A generated master is large and full of namesakes, and each of its queries has an answer."""
+REPORT = Path(__file__).parent.parent / "results" / "quality-left-out.json"
 _UNANSWERED = 0.12
 """The share of records without a right candidate that the prior expects: as many as in the sets as they come."""
 
@@ -77,12 +76,12 @@ async def _collect_all(sets: Mapping[str, Path], queries: int, scratch: Path, st
         await services.close()
 
 
-def train(rows: list[TrainingRows], labels: Sequence[str]) -> list[dict[str, Any]]:
+def train(rows: list[TrainingRows], held_back: Sequence[LeftOut], labels: Sequence[str]) -> list[dict[str, Any]]:
     """The content of each model's file; `labels` are `name@version`, the general model's first.
 
     All share the general model's calibrator, which is fitted with families of data left out in turn.
     """
-    calibration = calibrate(_held_back(rows))
+    calibration = calibrate([one.of_best for one in held_back])
     general = _fitted(rows, _shares(rows))
     fitted = [general, *(_refined(rows, label, general) for label in labels[1:])]
     return [
@@ -111,7 +110,7 @@ def _with_strangers(one: TrainingRows) -> TrainingRows:
     return with_strangers(one, _GENERATED_STRANGERS if one.name.startswith(_GENERATED) else _STRANGERS)
 
 
-def _held_back(rows: Sequence[TrainingRows]) -> list[tuple[Floats, npt.NDArray[np.bool_]]]:
+def hold_back(rows: Sequence[TrainingRows]) -> list[LeftOut]:
     """What the weights say of every set, as it comes, when they have not seen its family; a family on each core."""
     families = sorted({family_of(one.name) for one in rows})
     others = [[one for one in rows if family_of(one.name) != family] for family in families]
@@ -119,7 +118,7 @@ def _held_back(rows: Sequence[TrainingRows]) -> list[tuple[Floats, npt.NDArray[n
     with ProcessPoolExecutor() as pool:
         for family, model in zip(families, pool.map(_fitted, others, map(_shares, others)), strict=True):
             tested = [one for one in rows if family_of(one.name) == family and one.name not in INCOMPLETE]
-            found += [best_log_odds(model, one) for one in tested]
+            found += [left_out(model, one) for one in tested]
     return found
 
 
@@ -138,11 +137,16 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=1_000)
     parser.add_argument("--models", default="general@6,leads@2", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
+    parser.add_argument(
+        "--report", type=Path, default=REPORT, help="figures of each set by weights that never saw its family"
+    )
     chosen = parser.parse_args()
     sets = find_sets(chosen.sets, [])
     with tempfile.TemporaryDirectory() as folder, EngineStack(Path(folder) / "engines") as stack:
         rows = asyncio.run(_collect_all(sets, chosen.queries, Path(folder), stack))
-    for model in train(rows, chosen.models.split(",")):
+    held_back = hold_back(rows)
+    chosen.report.write_text(json.dumps(report(held_back), indent=1) + "\n", "utf-8")
+    for model in train(rows, held_back, chosen.models.split(",")):
         path = chosen.out / f"{model['name'].partition('@')[0]}.json"
         path.write_text(json.dumps(model, indent=1) + "\n", "utf-8")
 
