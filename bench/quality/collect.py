@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,8 @@ from app.matching.compare import Comparison, compare
 from app.matching.compare.candidates import feature_names
 from app.matching.layout import Kind, slots_of
 from app.matching.rerank import Query, prepare_query
+from app.matching.roles import infer_roles
+from app.matching.schema import Role
 from app.profiles import find_profile
 from bench.quality.sets import LabelledSet, shown
 
@@ -53,12 +55,23 @@ def with_strangers(one: TrainingRows, share: float) -> TrainingRows:
 
 
 async def collect(
-    services: Services, bundle: Bundle, labelled: LabelledSet, count: int, drop: float = 0.0
+    services: Services,
+    bundle: Bundle,
+    labelled: LabelledSet,
+    count: int,
+    drop: float = 0.0,
+    ways: Sequence[Collection[str]] = (),
 ) -> TrainingRows:
-    """Compares `count` queries with the set's activated master; fields are dropped with probability `drop`, the first seldom."""
+    """Compares `count` queries with the set's activated master.
+
+    Fields are dropped with probability `drop`, the first seldom. With `ways` each query has the fields of one of them, in turn.
+    """
     queries = labelled.sample(count)
     rng = random.Random(count)
-    asked = _prepared(bundle, [_thinned(shown(query), drop, rng) for query in queries])
+    records = [shown(query) for query in queries]
+    if ways:
+        records = [_only(record, ways[at % len(ways)]) for at, record in enumerate(records)]
+    asked = _prepared(bundle, [_thinned(record, drop, rng) for record in records])
     found = await _retrieve(services, bundle, asked, _PROFILE.candidates)
     answers = [labelled.answers.get(query["id"], set()) for query in queries]
     return _compared(bundle, labelled.name, asked, found, answers)
@@ -72,6 +85,20 @@ def collect_pairs(bundle: Bundle, labelled: LabelledSet) -> TrainingRows:
     found = [[] if ordinal is None else [ordinal] for ordinal in ordinals]
     answers = [{record_id} if same else set[str]() for _, record_id, same in labelled.pairs]
     return _compared(bundle, labelled.name, asked, found, answers)
+
+
+def ways_to_name_a_person(labelled: LabelledSet) -> list[list[str]]:
+    """Where a set's queries give a person's name in several fields: all fields but those names, with one of them at a time."""
+    roles = infer_roles(dict.fromkeys(shown(labelled.queries[0]), "string"))
+    whole = [[name] for name, role in roles.items() if role is Role.PERSON_NAME]
+    halves = [name for name, role in roles.items() if role in (Role.GIVEN_NAME, Role.FAMILY_NAME)]
+    ways = [*whole, halves] if halves else whole
+    others = [name for name in roles if [name] not in whole and name not in halves]
+    return [[*way, *others] for way in ways] if len(ways) > 1 else []
+
+
+def _only(record: dict[str, str], fields: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in record.items() if name in fields} or record
 
 
 def _prepared(bundle: Bundle, records: Sequence[dict[str, str]]) -> list[Query]:

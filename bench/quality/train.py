@@ -19,7 +19,14 @@ from app.bootstrap import build
 from app.config import Settings
 from app.embedded.stack import EngineStack
 from bench.quality.calibration import calibrate
-from bench.quality.collect import TrainingRows, activated, collect, collect_pairs, with_strangers
+from bench.quality.collect import (
+    TrainingRows,
+    activated,
+    collect,
+    collect_pairs,
+    ways_to_name_a_person,
+    with_strangers,
+)
 from bench.quality.fit import expecting, fit
 from bench.quality.left_out import LeftOut, left_out, report
 from bench.quality.sets import INCOMPLETE, family_of, find_sets, read_set
@@ -36,6 +43,8 @@ _TIMES = {"finance_": 3, "gen_": 4, "universities_": 2}
 _SMALL_SHARE = 0.12
 """Each of a folder's many little sets (`autofj/…`)."""
 _DROP = 0.4
+_DROP_OTHERS = 0.7
+"""Where a person has one name left of several: the others had made it say little, and often it is all that a list has."""
 _GENERATED = "gen_"
 _STRANGERS = 0.2
 """So many queries of a set find their own record gone while weights are fitted: what is left is as like them as a stranger's
@@ -70,6 +79,9 @@ async def _collect_all(sets: Mapping[str, Path], queries: int, scratch: Path, st
                 found.append(await collect(services, bundle, labelled, count))
                 if len(labelled.fields) > 1:
                     found.append(await collect(services, bundle, labelled, count // 2, _DROP))
+                ways = ways_to_name_a_person(labelled)
+                if ways:
+                    found.append(await collect(services, bundle, labelled, count, _DROP_OTHERS, ways))
             print(name, found[-1].rows, flush=True)
         return found
     finally:

@@ -52,6 +52,7 @@ BAG_FEATURES = (
     "spelling_lost",
     "marks_differ",
     "mark_lost",
+    "only_marks_differ",
 )
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
@@ -177,12 +178,18 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
 
 
 def _compare_marks(features: Floats, alignment: Alignment, words: Words) -> None:
-    """What tells members of a series apart: each side has a mark that the other lacks, or one side alone."""
+    """What tells members of a series apart: each side has a mark that the other lacks, or one side alone.
+
+    Where both have all other words, the marks are all that the names are told apart by.
+    """
     query, row = alignment.query, alignment.row
-    of_query = query.sums(words.mark[query.word] & (alignment.best < SAME)) > 0
-    of_row = row.sums(words.mark[row.word] & ~alignment.row_same) > 0
+    query_mark, row_mark = words.mark[query.word], words.mark[row.word]
+    of_query = query.sums(query_mark & (alignment.best < SAME)) > 0
+    of_row = row.sums(row_mark & ~alignment.row_same) > 0
+    others_lost = query.sums(~query_mark & (alignment.best == 0)) + row.sums(~row_mark & ~alignment.row_found)
     features[_AT["marks_differ"]] = of_query & of_row
     features[_AT["mark_lost"]] = of_query ^ of_row
+    features[_AT["only_marks_differ"]] = of_query & of_row & (others_lost == 0)
 
 
 def _whole_strings(features: Floats, pairs: BagPairs, bits: Floats) -> None:
