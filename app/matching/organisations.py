@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import yaml
 
+from app.matching.legal_forms import split_legal_form, without_and
 from app.matching.text import fold, initials
 from app.matching.translations import spell_out, translate_phrases, word_translations
 
@@ -38,25 +39,16 @@ _SERIES = frozenset(
 )
 _SERIES_NUMBERS = {"i": "1", "v": "5", "x": "10"}
 """Single letters that are numbers where they end the name of a series: `Fund V`."""
-_ONLY_AT_END = frozenset({("national", "association")})
-"""Forms of several words that begin other names: `National Association of Realtors`."""
-_LEADING_FORMS = frozenset(
-    "pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab sia ou as gie "
-    "llc osoo odo tdv prat vat zat nao ano fgup gup mup srl sarl eurl vof oy maatschap doo ctcp mchj".split()
-)
-"""Forms that stand before the name: `PT Astra`, `OOO Gazprom`, `UAB Maxima`."""
 _MESSRS = re.compile(r"^M/[Ss]\b\.? ?")
 """`M/s. Sharma Traders`, as Indian registers write a firm."""
-_NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
-"""A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
-
-
 _OTHER_NAME = re.compile(
     r"\s*[,;(\[]?\s*(?<![\w&/.])(?:d[/.]?b[/.]?a|doing business as|t/a|trading as|f[/.]?k[/.]?a|formerly(?: known as)?|"
     r"previously known as|a[/.]?k[/.]?a|also known as|n[/.]?k[/.]?a|now known as)\b\.?:?\s*",
     re.IGNORECASE,
 )
 """What stands between two names of one organisation: `Acme Corp. d/b/a Roadrunner Supplies`."""
+_NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
+"""A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
 
 
 class OrganisationName(NamedTuple):
@@ -65,28 +57,6 @@ class OrganisationName(NamedTuple):
     tokens: tuple[str, ...]
     legal_class: str
     acronyms: tuple[str, ...]
-
-
-@cache
-def _legal_forms() -> dict[tuple[str, ...], str]:
-    table = yaml.safe_load((files("app.matching.data") / "legal_forms.yaml").read_text("utf-8"))
-    return {tuple(str(form).split()): kind for kind, forms in table.items() for form in forms}
-
-
-@cache
-def _form_lengths() -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """How many words the legal forms have, the longest first: by their last word, and by their first word.
-
-    Of those at the front only forms that are written out in several words.
-    """
-    at_end: dict[str, set[int]] = {}
-    in_front: dict[str, set[int]] = {}
-    for form in _legal_forms():
-        at_end.setdefault(form[-1], set()).add(len(form))
-        if len(form) > 1 and max(map(len, form)) > 2 and form not in _ONLY_AT_END:
-            in_front.setdefault(form[0], set()).add(len(form))
-    ends = {word: sorted(lengths, reverse=True) for word, lengths in at_end.items()}
-    return ends, {word: sorted(lengths, reverse=True) for word, lengths in in_front.items()}
 
 
 @cache
@@ -101,30 +71,6 @@ def word_forms() -> dict[str, tuple[str, ...]]:
         if word not in table
     }
     return translated | spelled
-
-
-def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
-    """Cuts legal forms from the end (and known ones from the front); never cuts the whole name away."""
-    forms = _legal_forms()
-    at_end, in_front = _form_lengths()
-    found = ""
-    while len(tokens) > 1 and tokens[-1] in at_end:
-        for length in at_end[tokens[-1]]:
-            kind = forms.get(tuple(tokens[-length:])) if length < len(tokens) else None
-            if kind is not None:
-                tokens, found = _without_and(tokens[:-length]), kind
-                break
-        else:
-            break
-    if len(tokens) < 2:
-        return tokens, found
-    for length in in_front.get(tokens[0], ()):
-        kind = forms.get(tuple(tokens[:length])) if length < len(tokens) else None
-        if kind is not None:
-            return tokens[length:], found or kind
-    if tokens[0] in _LEADING_FORMS:
-        return tokens[1:], found or forms.get((tokens[0],), "")
-    return tokens, found
 
 
 def _split_before_note(text: str) -> tuple[list[str], str] | None:
@@ -142,11 +88,6 @@ def _without_article(words: list[str]) -> list[str]:
     if len(words) > 1 and words[0] == "the":
         words = words[1:]
     return words[:-1] if len(words) > 1 and words[-1] == "the" else words
-
-
-def _without_and(tokens: list[str]) -> list[str]:
-    """A name that lost its form must not end with the word that joined them: `Carnival Corporation & plc`."""
-    return tokens[:-1] if len(tokens) > 1 and tokens[-1] == "and" else tokens
 
 
 def canonical_tokens(tokens: list[str]) -> list[str]:
@@ -178,7 +119,7 @@ def organisation_name(text: str) -> OrganisationName:
     tokens, legal_class = split_legal_form(words)
     if not legal_class and text.endswith(")"):
         tokens, legal_class = _split_before_note(text) or (tokens, legal_class)
-    tokens = _without_and(tokens)
+    tokens = without_and(tokens)
     canonical = canonical_tokens(tokens)
     if len(canonical) > 1 and canonical[-1] in _SERIES_NUMBERS and canonical[-2] in _SERIES:
         canonical = [*canonical[:-1], _SERIES_NUMBERS[canonical[-1]]]

@@ -28,12 +28,13 @@ def person_name(text: str) -> str:
 
 @cache
 def nicknames() -> dict[str, frozenset[str]]:
-    """Given name -> the formal names that it may stand for, itself included."""
+    """Given name -> the names that it may stand for, itself included: formal ones, and one for all spellings of a name."""
     groups: dict[str, set[str]] = {}
-    for line in (files("app.matching.data") / "nicknames.txt").read_text("utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        formal, *short = line.split()
-        for name in (formal, *short):
-            groups.setdefault(name, set()).add(formal)
+    for name in ("nicknames.txt", "name_spellings.txt"):
+        for line in (files("app.matching.data") / name).read_text("utf-8").splitlines():
+            if line.startswith("#"):
+                continue
+            formal, *short = line.split()
+            for called in (formal, *short):
+                groups.setdefault(called, set()).add(formal)
     return {name: frozenset(formal) for name, formal in groups.items()}

@@ -11,7 +11,7 @@ from app.matching.dates import date
 from app.matching.layout import slots_of
 from app.matching.organisations import names_in, organisation_name
 from app.matching.pairing import pair_fields
-from app.matching.people import person_name
+from app.matching.people import nicknames, person_name
 from app.matching.roles import infer_roles
 from app.matching.schema import FieldSpec, MatchSchema, Role
 
@@ -92,6 +92,13 @@ def test_an_organisation_name_without_its_legal_form(text: str, tokens: str, leg
 )
 def test_one_text_may_give_several_names(text: str, names: list[str]) -> None:
     assert names_in(text) == names
+
+
+def test_spellings_of_a_given_name_are_one_name() -> None:
+    called = nicknames()
+    assert not called["mohamad"].isdisjoint(called["muhammed"])
+    assert not called["bill"].isdisjoint(called["william"])
+    assert called["mikhail"].isdisjoint(called["nikolai"])
 
 
 def test_an_acronym_skips_the_small_words() -> None:
