@@ -46,7 +46,7 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
     while len(tokens) > 1 and tokens[-1] in at_end:
         for length in at_end[tokens[-1]]:
             kind = forms.get(tuple(tokens[-length:])) if length < len(tokens) else None
-            if kind is not None:
+            if kind is not None and not _are_initials(tokens[-length - 1 :]):
                 tokens, found = without_and(tokens[:-length]), kind
                 break
         else:
@@ -60,6 +60,11 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], str]:
     if tokens[0] in _LEADING_FORMS:
         return tokens[1:], found or forms.get((tokens[0],), "")
     return tokens, found
+
+
+def _are_initials(tokens: list[str]) -> bool:
+    """`A K S` is no A with a form: its letters are all that the name has."""
+    return max(map(len, tokens)) == 1
 
 
 def without_and(tokens: list[str]) -> list[str]:
