@@ -48,11 +48,17 @@ def left_out(model: Mapping[str, Any], rows: TrainingRows) -> LeftOut:
     return LeftOut(rows, best_log_odds(model, rows))
 
 
-def report(held_back: Sequence[LeftOut]) -> dict[str, Any]:
-    """Figures of every set with all its fields, by name; neither weights nor calibrator have seen its family."""
+def report(held_back: Sequence[LeftOut], label: str) -> dict[str, Any]:
+    """Figures of every set with all its fields, by name, as if the model of that label had been fitted without its family.
+
+    Neither weights nor calibrator have seen the family.
+    """
     whole = {one.rows.name: one for one in reversed(held_back)}  # with fields dropped it comes a second time, behind
     calibrators = {family: _calibrator(family, held_back) for family in {one.family for one in held_back}}
-    return {name: _figures(one, calibrators[one.family]) for name, one in sorted(whole.items())}
+    return {
+        name: {"model": label, "left_out": one.family, **_figures(one, calibrators[one.family])}
+        for name, one in sorted(whole.items())
+    }
 
 
 def _calibrator(family: str, held_back: Sequence[LeftOut]) -> Calibrator:
@@ -69,4 +75,4 @@ def _figures(one: LeftOut, calibrator: Calibrator) -> dict[str, Any]:
     score[answered], is_right[answered] = 1.0 / (1.0 + np.exp(-calibrator(log_odds))), right
     outcome = Outcome(score, is_right, is_right.astype(np.int64), one.rows.answerable)
     found = figures(outcome, profile.match_threshold)
-    return {"left_out": one.family, "match_from": profile.match_threshold, **{name: found[name] for name in _SHOWN}}
+    return {"match_from": profile.match_threshold, **{name: found[name] for name in _SHOWN}}

@@ -147,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=1_000)
-    parser.add_argument("--models", default="general@6,leads@2", help="names and versions, by commas")
+    parser.add_argument("--models", default="general@7,leads@3", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
     parser.add_argument(
         "--report", type=Path, default=REPORT, help="figures of each set by weights that never saw its family"
@@ -157,8 +157,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, EngineStack(Path(folder) / "engines") as stack:
         rows = asyncio.run(_collect_all(sets, chosen.queries, Path(folder), stack))
     held_back = hold_back(rows)
-    chosen.report.write_text(json.dumps(report(held_back), indent=1) + "\n", "utf-8")
-    for model in train(rows, held_back, chosen.models.split(",")):
+    labels = chosen.models.split(",")
+    chosen.report.write_text(json.dumps(report(held_back, labels[0]), indent=1) + "\n", "utf-8")
+    for model in train(rows, held_back, labels):
         path = chosen.out / f"{model['name'].partition('@')[0]}.json"
         path.write_text(json.dumps(model, indent=1) + "\n", "utf-8")
 
