@@ -47,6 +47,8 @@ _OTHER_NAME = re.compile(
     re.IGNORECASE,
 )
 """What stands between two names of one organisation: `Acme Corp. d/b/a Roadrunner Supplies`."""
+_OTHER_NAME_HINTS = (*"dba d/b d.b t/a fka f/k f.k aka a/k a.k nka n/k n.k".split(), " as ", "formerly")
+"""One of them stands in every text that has it, and in few others: looking for them is cheap."""
 _NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
 """A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
 
@@ -101,6 +103,9 @@ def canonical_tokens(tokens: list[str]) -> list[str]:
 
 def names_in(text: str) -> list[str]:
     """The names that a text gives one organisation, one behind the other: `Zenith Ltd (formerly Apex Ltd)` has two."""
+    lower = text.lower()
+    if not any(hint in lower for hint in _OTHER_NAME_HINTS):
+        return [text]
     parts = _OTHER_NAME.split(text)
     if len(parts) == 1 or not all(any(map(str.isalnum, part)) for part in parts):
         return [text]

@@ -101,8 +101,11 @@ NORMALISERS: dict[Kind, Callable[[str], str]] = {
 def normalised(kind: Kind, text: str) -> list[str]:
     """The normal forms of a value that is not empty: one, or none, or several where it names an organisation several times."""
     normalise = NORMALISERS[kind]
-    texts = names_in(text) if kind in _SEVERAL_NAMES else [text]
-    return list(filter(None, map(normalise, texts)))
+    names = names_in(text) if kind in _SEVERAL_NAMES else ()
+    if len(names) > 1:
+        return list(filter(None, map(normalise, names)))
+    found = normalise(text)
+    return [found] if found else []
 
 
 def normalise_slot(slot: Slot, record: Mapping[str, Any]) -> list[str] | None:

@@ -108,7 +108,6 @@ def email(text: str) -> str:
 
 
 _EXTENSION = re.compile(r"(?i)(?<![a-z])(?:ext(?:n|ension)?|x|durchwahl|poste)(?![a-z])")
-_TRUNK_ZERO = re.compile(r"\(0\)")
 _NO_DIGITS = re.compile(r"\D+")
 
 
@@ -117,8 +116,10 @@ def phone(text: str) -> str:
 
     Numbers come with and without country code, so comparison reads them from the end.
     """
-    main = _EXTENSION.split(to_ascii(text), 1)[0]
-    digits = _NO_DIGITS.sub("", _TRUNK_ZERO.sub("", main)).lstrip("0")
+    main = to_ascii(text).replace("(0)", "")
+    if main.upper() != main.lower():
+        main = _EXTENSION.split(main, 1)[0]
+    digits = _NO_DIGITS.sub("", main).lstrip("0")
     return digits if 6 <= len(digits) <= 17 else ""
 
 
@@ -128,7 +129,8 @@ _OF_SPREADSHEET = re.compile(r"^(\d+)\.0$")
 
 def postal_code(text: str) -> str:
     """Upper-case letters and digits only, without the US `+4` part, a country's letters (`D-10115`) and a number's `.0`."""
-    text = _OF_SPREADSHEET.sub(r"\1", _OF_COUNTRY.sub("", text).strip())
+    if "-" in text or "." in text:
+        text = _OF_SPREADSHEET.sub(r"\1", _OF_COUNTRY.sub("", text).strip())
     code = fold(text).replace(" ", "").upper()
     if len(code) == 9 and code.isdigit() and "-" in text:
         return code[:5]
