@@ -77,12 +77,8 @@ class TermFrequencies:
         known.update(new)
         return [new[term] if count is None else count for term, count in zip(terms, found, strict=True)]
 
-    def lookup(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
-        """`counts_of` as an array; shape (len(terms),)."""
-        return np.array(self.counts_of(terms), np.int64)
-
     def search(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
-        """`lookup` for terms that are not worth remembering."""
+        """`counts_of`, as an array of shape (len(terms),), for terms that are not worth remembering."""
         if not len(self.hashes) or not terms:
             return np.ones(len(terms), np.int64)
         wanted = hash_terms(terms)

@@ -7,6 +7,7 @@ so the snapshot's document frequency is blended with the token's share in a larg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -61,13 +62,12 @@ def _computed_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequ
     return computed
 
 
-def value_bits(kind: str, terms: Sequence[str], frequencies: TermFrequencies) -> Floats:
-    """Information of each whole value (namespaced terms of one kind), in bits; shape (len(terms),).
+def value_bits(kind: str, terms: Sequence[str], frequencies: TermFrequencies) -> list[float]:
+    """Information of each whole value (namespaced terms of one kind), in bits; a few at a time, too few for arrays.
 
     Counts the records that share the value beside the candidate itself: what it would take to agree by chance.
     """
-    others = np.maximum(frequencies.lookup(terms) - 1, 0)
-    share = _VALUE_SHARES.get(kind, _UNIQUE_VALUE_SHARE)
+    unique = _VALUE_RECORDS * _VALUE_SHARES.get(kind, _UNIQUE_VALUE_SHARE)
     total = frequencies.rows + _VALUE_RECORDS
-    bits: Floats = -np.log2((others + _VALUE_RECORDS * share) / total)
-    return np.clip(bits, 0.0, MAX_VALUE_BITS)
+    bits = (-math.log2((max(count - 1, 0) + unique) / total) for count in frequencies.counts_of(terms))
+    return [min(max(said, 0.0), MAX_VALUE_BITS) for said in bits]

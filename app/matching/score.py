@@ -125,7 +125,7 @@ def score_all(
         for at, slot in enumerate(comparison.slots):
             alike.setdefault((slot.kind, slot.fields), []).append((slot.features, added[at]))
     for (kind, _), parts in alike.items():
-        features = np.concatenate([part for part, _ in parts])
+        features = parts[0][0] if len(parts) == 1 else np.concatenate([part for part, _ in parts])
         # Not a matrix product: that adds up a row's terms in an order that depends on the row's place among the others.
         weighed = np.einsum("ij,j->i", features, model.vector(kind))
         end = 0

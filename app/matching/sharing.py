@@ -60,9 +60,9 @@ class Sharing:
         The calibrator was fitted on best candidates. Moving each candidate by itself would let many unlikely ones add up to
         more than certainty and take it from the likely one.
         """
-        shares = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -MAX_NATS, MAX_NATS)))
-        best = self.over(np.maximum, log_odds)
-        wanted = 1.0 / (1.0 + np.exp(-calibrator(np.clip(best, -MAX_NATS, MAX_NATS))))
+        bounded = np.minimum(np.maximum(log_odds, -MAX_NATS), MAX_NATS)
+        shares = 1.0 / (1.0 + np.exp(-bounded))
+        wanted = 1.0 / (1.0 + np.exp(-calibrator(self.over(np.maximum, bounded))))
         factor = np.minimum(wanted / self.over(np.maximum, shares), 1.0 / self.over(np.add, shares * self._parts()))
         published: Floats = shares * factor
         return published

@@ -62,9 +62,9 @@ class Pool:
     def retrieval_scores(self) -> list[float]:
         return [found.retrieval_score for found in self.candidates]
 
-    def is_longer(self, most: int) -> bool:
-        """Whether there are more candidates than these, none of which a person has decided about."""
-        return len(self.candidates) > most and not self.asked.query.standing
+    def begins(self, most: int) -> bool:
+        """Whether this many of its candidates are worth a look of their own: none was compared or decided about before."""
+        return len(self.candidates) > most and self.earlier is None and not self.asked.query.standing
 
     def first(self, most: int) -> Pool:
         """The same record with the best-retrieved of its candidates."""
@@ -76,7 +76,7 @@ def ranked_in_turn(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
     policy = call.profile.first
     if policy is None or call.threshold <= 1.0 - policy.least_score:
         return ranked_all(call, pools)
-    best = {at: one.first(policy.candidates) for at, one in enumerate(pools) if one.is_longer(policy.candidates)}
+    best = {at: one.first(policy.candidates) for at, one in enumerate(pools) if one.begins(policy.candidates)}
     worth = {at: one for at, one in best.items() if may_settle(one.retrieval_scores, policy)}
     heads = dict(zip(worth, ranked_all(call, list(worth.values())), strict=True))
     done = {at: head for at, head in heads.items() if settles(call, policy, head)}
@@ -97,6 +97,8 @@ def settles(call: MatchCall, policy: FirstPolicy, ranked: Ranked) -> bool:
 
 def ranked_all(call: MatchCall, pools: Sequence[Pool]) -> list[Ranked]:
     """Compares and scores the candidates of all records together."""
+    if not pools:
+        return []
     bundle = call.target.bundle
     retrievals = [Retrieval(one.asked.query, [found.ordinal for found in one.candidates], one.earlier) for one in pools]
     reranked = rerank(call.slots, retrievals, bundle.forms.read_many, bundle.frequencies, call.profile)

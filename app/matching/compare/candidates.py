@@ -232,10 +232,9 @@ def _compare_scalar_slot(slot: int, columns: Columns, frequencies: TermFrequenci
     ]
     if agreeing:
         distinct = list(dict.fromkeys(term for _, _, terms in agreeing for term in terms))
-        bits = value_bits(of.kind.value, distinct, frequencies) / 10.0
-        said = dict(zip(distinct, bits.tolist(), strict=True))
+        said = dict(zip(distinct, value_bits(of.kind.value, distinct, frequencies), strict=True))
         rows, feature, terms = zip(*agreeing, strict=True)
-        features[rows, feature] = [min(said[term] for term in one) for one in terms]
+        features[rows, feature] = [min(map(said.__getitem__, one)) / 10.0 for one in terms]
     return SlotComparison(of.kind.value, of.fields, features, pairs)
 
 

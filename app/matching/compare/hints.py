@@ -64,16 +64,17 @@ def _host_hints(features: Floats, query: Form, columns: Columns, span: range, na
     labels = [] if from_own_name else [f"|{label}|" for label in asked.labels]
     for row in span:
         own = owned[row]
-        if own and labels and any(label in value for value in own for label in labels):
+        if own and labels and any(map(" ".join(own).__contains__, labels)):
             features[row, shared] = 1.0
         if own and same and any(map(str.startswith, own, repeat(same))):
             continue
-        if asked.hosts:
-            spelled = _spelled(asked.hosts, [bag for bag in bags[row] if asked.may_spell(bag)])
+        names = list(filter(asked.may_spell, bags[row])) if asked.hosts else []
+        if names:
+            spelled = _spelled(asked.hosts, names)
             if spelled is not None:
                 features[row, _AT[_HOST_HINTS[from_own_name, spelled]]] = 1.0
-        if own and named.bags:
-            hosts = [host_words(value) for value in own if named.may_be(value)]
+        hosts = list(map(host_words, filter(named.may_be, own))) if own and named.bags else []
+        if hosts:
             spelled = _spelled(hosts, named.bags)
             if spelled is not None:
                 both = _spelled(hosts, bags[row]) is not None
@@ -169,7 +170,7 @@ def _city_hints(
         own = " ".join(value.partition("|")[0] for value in names[c] or ()) if within else ""
         inside = [value for value in within if f" {value} " not in f" {own} "]
         if inside:
-            features[c, _AT["city_in_name"]] = float(value_bits("city", [f"city:{inside[0]}"], frequencies)[0]) / 10.0
+            features[c, _AT["city_in_name"]] = value_bits("city", [f"city:{inside[0]}"], frequencies)[0] / 10.0
         elif long and not within:
             features[c, _AT["city_missing_in_long_name"]] = 1.0
 

@@ -121,8 +121,8 @@ def test_frequencies_count_as_a_counter_does(records: list[list[str]]) -> None:
     merged = merge_counts([count_hashes(hash_terms(sorted(set(record)))) for record in records])
     frequencies = TermFrequencies.from_counts(len(records), *merged)
     terms = sorted(expected)
-    assert frequencies.lookup(terms).tolist() == [expected[term] for term in terms]
-    assert frequencies.lookup(["not there at all"]).tolist() == [1]
+    assert frequencies.counts_of(terms) == [expected[term] for term in terms]
+    assert frequencies.counts_of(["not there at all"]) == [1]
 
 
 @given(RECORD, st.lists(RECORD, min_size=1, max_size=6))
