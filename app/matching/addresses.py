@@ -9,6 +9,7 @@ from importlib.resources import files
 import yaml
 
 from app.matching.organisations import canonical_tokens
+from app.matching.phrases import Phrases
 from app.matching.text import fold
 
 _STREET_IN_SHORT, _STREET = "str", "strasse"
@@ -17,22 +18,15 @@ _LEAST_CHARS = 6
 
 
 @cache
-def _variants() -> dict[tuple[str, ...], tuple[str, ...]]:
+def _variants() -> Phrases[tuple[str, ...]]:
     table = yaml.safe_load((files("app.matching.data") / "address_words.yaml").read_text("utf-8"))
-    return {
-        tuple(str(variant).split()): tuple(str(form).split())
-        for form, variants in table.items()
-        for variant in variants
-    }
-
-
-@cache
-def _lengths() -> dict[str, list[int]]:
-    """How many words the variants have, the longest first, by their first word."""
-    found: dict[str, set[int]] = {}
-    for variant in _variants():
-        found.setdefault(variant[0], set()).add(len(variant))
-    return {word: sorted(lengths, reverse=True) for word, lengths in found.items()}
+    return Phrases(
+        {
+            tuple(str(variant).split()): tuple(str(form).split())
+            for form, variants in table.items()
+            for variant in variants
+        }
+    )
 
 
 def address(text: str) -> str:
@@ -41,13 +35,13 @@ def address(text: str) -> str:
 
 
 def _spelt_out(tokens: Sequence[str]) -> Iterator[str]:
-    variants, lengths = _variants(), _lengths()
+    variants = _variants()
     at = 0
     while at < len(tokens):
         word = tokens[at]
-        known = next((n for n in lengths.get(word, ()) if tuple(tokens[at : at + n]) in variants), 0)
+        known, form = next(variants.at(tokens, at), (0, ()))
         if known:
-            yield from variants[tuple(tokens[at : at + known])]
+            yield from form
         elif word == "st":
             yield "street" if at and not tokens[at - 1].isdigit() else "saint"
         elif word.endswith(_STREET_IN_SHORT) and len(word) >= _LEAST_CHARS:

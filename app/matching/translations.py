@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
+from app.matching.phrases import Phrases
 from app.matching.text import fold
 
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
@@ -21,8 +22,6 @@ _MARKED_FORM = re.compile(r"\( ?[株有合資社財주유재사股] ?\)")
 _LEAST_CHARS = {True: 4, False: 3}
 """Of a folded word, by whether it was Latin: a shorter word of one language is another word of the next (`su`, `nam`)."""
 _MAX_PHRASE_WORDS = 3
-
-Phrases = dict[str, dict[tuple[str, ...], tuple[str, ...]]]
 
 
 @cache
@@ -48,13 +47,9 @@ def word_translations() -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def _phrases() -> Phrases:
-    """Phrases of two or three folded words, by their first word."""
-    found: Phrases = {}
-    for words, meaning in _spaced():
-        if 1 < len(words) <= _MAX_PHRASE_WORDS:
-            found.setdefault(words[0], {})[words] = meaning
-    return found
+def _phrases() -> Phrases[tuple[str, ...]]:
+    """Phrases of two or three folded words."""
+    return Phrases({words: meaning for words, meaning in _spaced() if 1 < len(words) <= _MAX_PHRASE_WORDS})
 
 
 def _spaced() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -88,13 +83,12 @@ def spell_out(text: str) -> str:
 def translate_phrases(tokens: Sequence[str]) -> list[str]:
     """Replaces phrases (`dai hoc`, `rumah sakit`) by their English words; single words are left alone."""
     phrases = _phrases()
-    if phrases.keys().isdisjoint(tokens):
+    if not phrases.any_begins_with(tokens):
         return list(tokens)
     translated: list[str] = []
     at = 0
     while at < len(tokens):
-        known = phrases.get(tokens[at], {})
-        length = next((n for n in (3, 2) if tuple(tokens[at : at + n]) in known), 0)
-        translated += known[tuple(tokens[at : at + length])] if length else (tokens[at],)
-        at += length or 1
+        length, meaning = next(phrases.at(tokens, at), (1, (tokens[at],)))
+        translated += meaning
+        at += length
     return translated
