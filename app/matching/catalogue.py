@@ -49,6 +49,7 @@ _LEVEL_MEANINGS = {
 
 AMBIGUOUS = "AMBIGUOUS"
 OTHER = "OTHER"
+LEGAL_FORM_DIFFERS = "LEGAL_FORM_DIFFERS"
 STANDING_ALWAYS = "STANDING_ALWAYS"
 STANDING_NEVER = "STANDING_NEVER"
 
@@ -108,6 +109,7 @@ BETWEEN_FIELDS = _between_fields()
 SPECIAL = {
     code: ReasonCode(code, label, meaning)
     for code, label, meaning in (
+        (LEGAL_FORM_DIFFERS, "Different legal form", "both names have one, `GmbH` and `B.V.`, or `GmbH` and `AG`"),
         (AMBIGUOUS, "Other candidates fit as well or nearly as well", "the rivals' share of the odds"),
         (OTHER, "Small terms, summed up", "terms under 0.05 bits each"),
         (STANDING_ALWAYS, "Decided: always this record", "a standing decision outweighs all other evidence"),
@@ -124,7 +126,7 @@ def slot_code(kind: str, level: str) -> ReasonCode:
 
 
 def catalogue() -> tuple[ReasonCode, ...]:
-    """All codes: of slots by kind and level, between slots, and of the whole."""
+    """All codes: of slots by kind and level, between slots, and all others."""
     slots = [
         slot_code(kind, level)
         for kind in SUBJECTS

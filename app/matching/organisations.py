@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import NamedTuple
 
 import yaml
 
-from app.matching.legal_forms import split_legal_form, without_and
+from app.matching.legal_forms import LegalForm, split_legal_form, without_and
 from app.matching.text import fold, initials
 from app.matching.translations import spell_out, translate_phrases, word_translations
 
@@ -34,11 +35,12 @@ _ROMAN = {
     "xi": "11",
     "xii": "12",
 }
+_ROMAN_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _SERIES = frozenset(
     "fund partner capital trust series phase volume holding investment venture opportunity portfolio property".split()
 )
-_SERIES_NUMBERS = {"i": "1", "v": "5", "x": "10"}
-"""Single letters that are numbers where they end the name of a series: `Fund V`."""
+_SERIES_NUMBER = re.compile(r"(?=[ivxl])(x[lc]|l?x{0,3})(i[xv]|v?i{0,3})")
+"""What is a number behind the name of a series, and may be a letter or a word elsewhere: `Fund V`, `Trust XX`."""
 _MESSRS = re.compile(r"^M/[Ss]\b\.? ?")
 """`M/s. Sharma Traders`, as Indian registers write a firm."""
 _OTHER_NAME = re.compile(
@@ -54,10 +56,10 @@ _NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
 
 
 class OrganisationName(NamedTuple):
-    """A normalised name: its tokens without the legal form, the class of the form (or ""), and its acronyms."""
+    """A normalised name: its tokens without the legal form, that form, and its acronyms."""
 
     tokens: tuple[str, ...]
-    legal_class: str
+    legal: LegalForm
     acronyms: tuple[str, ...]
 
 
@@ -75,14 +77,14 @@ def word_forms() -> dict[str, tuple[str, ...]]:
     return translated | spelled
 
 
-def _split_before_note(text: str) -> tuple[list[str], str] | None:
-    """The words of a name with a note at its end, and the class of the form in front of the note; None without such a form."""
+def _split_before_note(text: str) -> tuple[list[str], LegalForm] | None:
+    """The words of a name with a note at its end, and the form in front of the note; None without such a form."""
     found = _NOTE.match(text)
     if found is None:
         return None
     name, note = (fold(spell_out(part)).split() for part in found.groups())
-    tokens, legal_class = split_legal_form(_without_article(name))
-    return ([*tokens, *note], legal_class) if legal_class else None
+    tokens, legal = split_legal_form(_without_article(name))
+    return ([*tokens, *note], legal) if legal.kind else None
 
 
 def _without_article(words: list[str]) -> list[str]:
@@ -121,14 +123,27 @@ def organisation_name(text: str) -> OrganisationName:
     if text.startswith("M/"):
         text = _MESSRS.sub("", text)
     words = _without_article(fold(spell_out(text)).split())
-    tokens, legal_class = split_legal_form(words)
-    if not legal_class and text.endswith(")"):
-        tokens, legal_class = _split_before_note(text) or (tokens, legal_class)
+    tokens, legal = split_legal_form(words)
+    if not legal.kind and text.endswith(")"):
+        tokens, legal = _split_before_note(text) or (tokens, legal)
     tokens = without_and(tokens)
     canonical = canonical_tokens(tokens)
-    if len(canonical) > 1 and canonical[-1] in _SERIES_NUMBERS and canonical[-2] in _SERIES:
-        canonical = [*canonical[:-1], _SERIES_NUMBERS[canonical[-1]]]
-    return OrganisationName(tuple(canonical), legal_class, _acronyms(words, tokens))
+    if not _SERIES.isdisjoint(canonical):
+        canonical = _numbered(canonical)
+    return OrganisationName(tuple(canonical), legal, _acronyms(words, tokens))
+
+
+def _numbered(words: list[str]) -> list[str]:
+    """The Roman number behind the name of a series in digits."""
+    return [
+        str(_of_roman(word)) if before in _SERIES and _SERIES_NUMBER.fullmatch(word) else word
+        for before, word in zip(("", *words), words, strict=False)
+    ]
+
+
+def _of_roman(number: str) -> int:
+    values = [_ROMAN_DIGITS[digit] for digit in number]
+    return sum(-value if value < after else value for value, after in pairwise((*values, 0)))
 
 
 def _acronyms(words: list[str], tokens: list[str]) -> tuple[str, ...]:

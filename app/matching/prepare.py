@@ -1,7 +1,7 @@
 """Turns a record into what the index stores and what comparison reads; the same code for master records and queries.
 
 A comparable form is a list with one entry a slot: None when the record has no value there, else a list of strings in the
-slot's own notation: `tokens|legal class|acronyms` for organisations, `domain|label|other words` for hosts, plain values
+slot's own notation: `tokens|legal class:form|acronyms` for organisations, `domain|label|other words` for hosts, plain values
 elsewhere.
 """
 
@@ -27,7 +27,7 @@ from app.matching.schema import MatchSchema
 from app.matching.text import fold
 from app.matching.translations import spell_out
 
-NORMALISER_VERSION = "8"
+NORMALISER_VERSION = "9"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
@@ -50,7 +50,7 @@ class Prepared:
 
 def _organisation(text: str) -> str:
     name = organisation_name(text)
-    return f"{' '.join(name.tokens)}|{name.legal_class}|{' '.join(name.acronyms)}" if name.tokens else ""
+    return f"{' '.join(name.tokens)}|{name.legal}|{' '.join(name.acronyms)}" if name.tokens else ""
 
 
 def _host(text: str) -> str:

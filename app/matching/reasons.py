@@ -10,6 +10,7 @@ import numpy.typing as npt
 from app.matching.catalogue import (
     AMBIGUOUS,
     BETWEEN_FIELDS,
+    LEGAL_FORM_DIFFERS,
     OTHER,
     SPECIAL,
     STANDING_ALWAYS,
@@ -29,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 _LEAST_BITS = 0.05
 """Smaller terms are summed up in OTHER, so that chips stay few and still add up."""
 _LEAST_OTHER_BITS = 0.005
+_OTHER_FORM, _FORM_DIFFERS = map(BAG_FEATURES.index, ("legal_other", "legal_differs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def reasons_for(
         if slot.kind == "hint":
             terms += _hint_reasons(slot, model, candidate)
         else:
-            terms += _slot_reason(slot, scores.slots[i], candidate)
+            terms += _slot_reasons(slot, model, scores.slots[i], candidate)
     ambiguous = float(scores.competition[candidate]) * BITS
     terms.append(Reason.of(SPECIAL[AMBIGUOUS], None, ambiguous))
     found = [reason for reason in terms if abs(reason.weight_bits) >= _LEAST_BITS]
@@ -106,11 +108,17 @@ def _standing_reason(decision: StandingDecision, bits: float) -> Reason:
     return replace(Reason.of(code, None, bits), decision=decision)
 
 
-def _slot_reason(slot: SlotComparison, weights: Floats, candidate: int) -> list[Reason]:
+def _slot_reasons(slot: SlotComparison, model: ScoreModel, weights: Floats, candidate: int) -> list[Reason]:
+    """One, and one more where the legal forms of two names differ."""
     level = slot_level(slot, candidate)
     if level is None:
         return []
-    return [Reason.of(slot_code(slot.kind, level), slot.fields[0], float(weights[candidate]) * BITS)]
+    bits, form_bits = float(weights[candidate]) * BITS, 0.0
+    if Kind(slot.kind) in BAG_KINDS:
+        terms = slot.features[candidate] * model.vector(slot.kind)
+        form_bits = float(terms[_OTHER_FORM] + terms[_FORM_DIFFERS]) * BITS
+    found = [Reason.of(slot_code(slot.kind, level), slot.fields[0], bits - form_bits)]
+    return [*found, Reason.of(SPECIAL[LEGAL_FORM_DIFFERS], slot.fields[0], form_bits)] if form_bits else found
 
 
 def _hint_reasons(slot: SlotComparison, model: ScoreModel, candidate: int) -> list[Reason]:

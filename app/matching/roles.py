@@ -203,7 +203,7 @@ def _role_by_values(named: Role | None, values: list[str]) -> Role:
 
 
 def _has_legal_form(value: str) -> bool:
-    return organisation_name(value).legal_class not in ("", *_NO_FORMS)
+    return organisation_name(value).legal.kind not in ("", *_NO_FORMS)
 
 
 def _is_written_phone(value: str) -> bool:

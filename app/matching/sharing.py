@@ -6,6 +6,8 @@ both are right, or two. Copies are therefore rivals in part.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,16 +21,25 @@ Copies = Integers | None
 COPY_RIVALRY = 0.3
 """What a copy's odds count for. Where a master of the labelled sets lists the right record several times, gold holds all of them
 about as often as one, so that one of two is right three times in four: 1 / 1.3."""
+_MADE = re.compile(rb'\|[^|"]*"')
+"""The last part of a value of several: a name's acronyms, the other words of a host."""
 MAX_NATS = 60.0
 """Beyond this nothing is told apart: odds of e^60."""
 
 
 def copies_of(readings: Sequence[bytes]) -> Copies:
-    """Numbers what the candidates read."""
-    numbers = {reading: number for number, reading in enumerate(dict.fromkeys(readings))}
-    if len(numbers) == len(readings):
+    """Numbers what the candidates read: their stored forms, but for what is made from the words.
+
+    *X JSC* and *X Joint Stock Company* read the same and have other acronyms. Most candidates begin as no other does, which is
+    told without reading them to the end.
+    """
+    begin = [reading[: reading.find(b"|")] for reading in readings]
+    often = Counter(begin)
+    if len(often) == len(readings):
         return None
-    return np.array([numbers[reading] for reading in readings], np.intp)
+    read = [_MADE.sub(b'"', whole) if often[one] > 1 else one for one, whole in zip(begin, readings, strict=True)]
+    numbers = {one: number for number, one in enumerate(dict.fromkeys(read))}
+    return np.array([numbers[one] for one in read], np.intp) if len(numbers) < len(read) else None
 
 
 class Sharing:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.matching.compare.tokens import pair_similarities
+from app.matching.compare.tokens import closeness, pair_similarities
 from app.matching.compare.words import Integers, Words
 
 Floats = npt.NDArray[np.float64]
@@ -18,6 +18,7 @@ SAME = 0.999
 """Least similarity of words that are the same."""
 MAX_WORDS = 40
 """Words of a value that are compared."""
+_NOBODY = -1
 _DIAGONALS = 128
 _STEPS = 64
 """More than there are diagonals, and words, in a layout of MAX_WORDS by MAX_WORDS."""
@@ -59,6 +60,8 @@ class Alignment(NamedTuple):
     """(T,): whether that is the same word."""
     begins_alike: Mask
     """(P,): whether the first words are partners."""
+    replaced: Floats
+    """(S,): bits of a word in whose place, between the same neighbours, the other side has one that is not like it."""
     longest_run: Floats
     """(P,): bits of the longest run of a candidate's words that stand in the query's value one after another."""
 
@@ -101,13 +104,41 @@ def aligned(
     top = (similar[alike] == best[place]).nonzero()[0][::-1]  # the first of several is written last
     partner_bits = np.zeros(len(pair))
     partner_bits[place[top]] = row.bits[partner[top]]
+    partner_of = np.full(len(pair), _NOBODY)
+    partner_of[place[top]] = partner[top]
+    replaced = _replaced(query, row, partner_of, row_found, words)
     of_alike = pair[place]
     i, j = place - starts[of_alike], partner - row_starts[of_alike]
     longest = np.zeros(len(of))
     if len(alike):
         having, runs = _longest_runs(of_alike, i, j, row.bits[partner])
         longest[having] = runs
-    return Alignment(query, row, best, partner_bits, row_found, row_same, similar[first[starts]] > 0, longest)
+    begins_alike = similar[first[starts]] > 0
+    return Alignment(query, row, best, partner_bits, row_found, row_same, begins_alike, replaced, longest)
+
+
+def _replaced(query: Met, row: Met, partner: Integers, row_found: Mask, words: Words) -> Floats:
+    """What `Alignment.replaced` holds, given the place of each of the queries' words' partner."""
+    replaced = np.zeros(len(partner))
+    at = (partner == _NOBODY).nonzero()[0]
+    pair = query.pair[at]
+    begins, ends = query.starts[pair] == at, _ends(query)[pair] == at + 1
+    before, after = partner[at - 1], partner[np.minimum(at + 1, len(partner) - 1)]
+    place = np.where(begins, row.starts[pair], before + 1)
+    row_ends = _ends(row)[pair]
+    known = ~(begins & ends) & (begins | (before != _NOBODY)) & (place < row_ends)
+    known &= np.where(ends, place + 1 == row_ends, after == place + 1)
+    at, place = at[known], place[known]
+    left = ~row_found[place]
+    at, place = at[left], place[left]
+    if len(at):
+        unlike = 1.0 - closeness(words, query.word[at], row.word[place])
+        replaced[at] = np.minimum(query.bits[at], row.bits[place]) * unlike
+    return replaced
+
+
+def _ends(met: Met) -> Integers:
+    return np.append(met.starts[1:], len(met.pair))
 
 
 def _flat(values: Sequence[tuple[str, ...]], words: Words) -> tuple[Integers, Integers]:

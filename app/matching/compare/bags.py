@@ -38,6 +38,7 @@ BAG_FEATURES = (
     "spelling",
     "acronym",
     "legal_same",
+    "legal_other",
     "legal_differs",
     "query_within",
     "candidate_within",
@@ -53,6 +54,8 @@ BAG_FEATURES = (
     "marks_differ",
     "mark_lost",
     "only_marks_differ",
+    "replaced",
+    "cover_sure",
 )
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
@@ -65,7 +68,10 @@ _LEAST_JOINED_SIMILARITY = 0.7
 
 
 class Bag(NamedTuple):
-    """One value of a slot, parsed; `joined` is its words without spaces, `acronyms` are parted by spaces."""
+    """One value of a slot, parsed; `joined` is its words without spaces, `acronyms` are parted by spaces.
+
+    `legal` is the class and name of its legal form (`limited:gmbh`), or nothing.
+    """
 
     tokens: tuple[str, ...]
     joined: str
@@ -151,6 +157,8 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
         features[_AT["candidate_elsewhere"]] = np.minimum(row.sums(row_left * of_row), 30.0) / 10.0
         query_left, row_left = query_left * ~of_query, row_left * ~of_row
     lost_query, lost_row = query.sums(query_left), row.sums(row_left)
+    common_left = query.sums(common * (found - gain))
+    sure = matched**2 / np.maximum((matched + lost_query + common_left) * (matched + lost_row + common_left), 1e-9)
     cover_query = matched / np.maximum(matched + lost_query, 1e-9)
     cover_row = matched / np.maximum(matched + lost_row, 1e-9)
     columns = {
@@ -165,7 +173,9 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
         "cover_high": np.maximum(0.0, cover_query * cover_row - 0.8) * 5.0,
         "first_word": alignment.begins_alike,
         "spelling": query.sums((found & ~same).astype(float)) / 3.0,
-        "spelling_lost": query.sums(common * (found - gain)) / 10.0,
+        "spelling_lost": common_left / 10.0,
+        "cover_sure": np.maximum(0.0, sure - 0.8) * 5.0,
+        "replaced": np.minimum(query.sums(alignment.replaced), 20.0) / 10.0,
         "query_within": (lost_query == 0) & (lost_row > 0),
         "candidate_within": (lost_row == 0) & (lost_query > 0),
         "little_shared": matched < _LITTLE_BITS,
@@ -205,12 +215,24 @@ def _whole_strings(features: Floats, pairs: BagPairs, bits: Floats) -> None:
         if len(one) == len(other) and sorted(queries[p].tokens) == sorted(pairs.rows[p].tokens):
             features[_AT["exact"], p] = 1.0
     _acronyms(features, pairs, bits)
-    if any(query.legal for query in pairs.queries):
-        legal = [(query.legal, row.legal) for query, row in zip(queries, pairs.rows, strict=True)]
-        features[_AT["legal_same"]] = [bool(mine) and mine == other for mine, other in legal]
-        features[_AT["legal_differs"]] = [bool(mine and other) and mine != other for mine, other in legal]
+    _legal_forms(features, pairs)
     if not all(query.joined.isalpha() for query in pairs.queries):
         _numbers_and_codes(features, pairs)
+
+
+def _legal_forms(features: Floats, pairs: BagPairs) -> None:
+    asked = [query.legal for query in pairs.queries]
+    if any(asked):
+        for p, (at, row) in enumerate(zip(pairs.of.tolist(), pairs.rows, strict=True)):
+            if asked[at] and row.legal:
+                features[_AT[_between_forms(asked[at], row.legal)], p] = 1.0
+
+
+def _between_forms(form: str, other: str) -> str:
+    """The feature of two legal forms: the same, another of the same class, or one of another class."""
+    if form == other:
+        return "legal_same"
+    return "legal_other" if form.partition(":")[0] == other.partition(":")[0] else "legal_differs"
 
 
 def _acronyms(features: Floats, pairs: BagPairs, bits: Floats) -> None:

@@ -62,6 +62,21 @@ def pair_similarities(words: Words, left: Integers, right: Integers, *, persons:
     return similar
 
 
+def closeness(words: Words, left: Integers, right: Integers) -> Floats:
+    """How near each pair of words that do not count as one is to that by its spelling, in [0, 1).
+
+    Marks of a series (`12`, `21`) and words that are told apart are not near however they are spelled.
+    """
+    similar: Floats = process.cpdist(
+        [words.text[word] for word in left.tolist()],
+        [words.text[word] for word in right.tolist()],
+        scorer=OSA.normalized_similarity,
+        dtype=np.float64,
+    )
+    apart = words.mark[left] | words.mark[right] | (similar >= ALIKE)
+    return np.where(apart, 0.0, similar / ALIKE)
+
+
 def _add_spelling(found: Floats, words: Words, short: Integers, long: Integers, lacking: npt.NDArray[np.uint8]) -> None:
     """Aligns the pairs that may be alike: every letter that one lacks, and every letter more, costs an edit."""
     more = np.bitwise_count(words.letters[long] & ~words.letters[short])

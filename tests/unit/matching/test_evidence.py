@@ -126,13 +126,66 @@ def test_members_of_a_series_are_told_apart_by_their_marks(name: str, other: str
 
 
 @pytest.mark.parametrize(
-    ("name", "other"),
-    [("CobaltMedium Trading", "Cobalt Medium Holding"), ("Sun Trust Leasing Services", "SunTrust Leasing")],
+    ("name", "other", "expected"),
+    [
+        ("Acme GmbH", "Acme Gesellschaft mit beschränkter Haftung", "legal_same"),
+        ("Acme GmbH", "Acme B.V.", "legal_other"),
+        ("Acme GmbH", "Acme AG", "legal_differs"),
+        ("Acme GmbH", "Acme", None),
+        ("Acme", "Acme GmbH", None),
+    ],
 )
-def test_a_word_is_two_where_the_other_side_writes_two(name: str, other: str) -> None:
+def test_a_legal_form_is_the_same_or_another_or_of_another_class(name: str, other: str, expected: str | None) -> None:
+    told = features({"name": name}, {"name": other})["org"].keys() & {"legal_same", "legal_other", "legal_differs"}
+    assert told == ({expected} if expected else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
+        ("Saudi Arabian Gas", "Saudi Arabian Oil", True),
+        ("Poland Trading Acme", "Spain Trading Acme", True),
+        ("Acme Poland Trading", "Acme Spain Trading", True),
+        ("School District 12", "School District 21", True),
+        ("Acme Gas Storage", "Acme Oil Trading", False),
+        ("Acme Gas", "Acme Gas Storage", False),
+        ("Acme Gas Storage", "Acme Storage", False),
+        ("Acme", "Zeta", False),
+        ("Acme Bank", "Acme Banc", False),
+        ("Acme", "Acme", False),
+    ],
+)
+def test_a_word_in_the_place_of_another_is_told_from_one_that_a_side_lacks(
+    name: str, other: str, expected: bool
+) -> None:
+    assert ("replaced" in features({"name": name}, {"name": other})["org"]) is expected
+
+
+def test_a_word_that_is_nearly_the_other_is_hardly_replaced() -> None:
+    near, far = (
+        features({"name": f"Acme {word} Trading"}, {"name": "Acme Poltava Trading"})["org"]["replaced"]
+        for word in ("Polikova", "Smolensk")
+    )
+    assert 0 < near < 0.5 * far
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("CobaltMedium Trading", "Cobalt Medium Holding"),
+        ("Sun Trust Leasing Services", "SunTrust Leasing"),
+        ("PricewaterhouseCoopers Advisory", "Price Waterhouse Coopers Tax"),
+    ],
+)
+def test_a_word_is_several_where_the_other_side_writes_several(name: str, other: str) -> None:
     apart = features({"name": name}, {"name": other})["org"]
     whole = features(
-        {"name": name.replace("CobaltMedium", "Cobalt Medium")}, {"name": other.replace("SunTrust", "Sun Trust")}
+        {
+            "name": name.replace("CobaltMedium", "Cobalt Medium").replace(
+                "PricewaterhouseCoopers", "Price Waterhouse Coopers"
+            )
+        },
+        {"name": other.replace("SunTrust", "Sun Trust")},
     )
     assert apart["matched"] == whole["org"]["matched"] > 1.0
 

@@ -41,7 +41,7 @@ from app.matching.schema import FieldSpec, MatchSchema, Role
         ("Limited", "limited", ""),
         ("Zorbatek Societatea cu Răspundere Limitată", "zorbatek", "limited"),
         ("SRL Zorbatek", "zorbatek", "limited"),
-        ("LLC Zorbatek", "zorbatek", "llc"),
+        ("LLC Zorbatek", "zorbatek", "limited"),
         ("Zorbatek S.à r.l.", "zorbatek", "limited"),
         ("Zorbatek S/A", "zorbatek", "stock"),
         ("Zorbatek Designated Activity Company", "zorbatek", "limited"),
@@ -67,6 +67,9 @@ from app.matching.schema import FieldSpec, MatchSchema, Role
         ("Zorbatek Bank, National Association", "zorbatek bank", "stock"),
         ("National Association of Realtors", "national association of realtors", ""),
         ("Zorbatek Partners V, L.P.", "zorbatek partner 5", "partnership"),
+        ("Zorbatek Capital Trust XX", "zorbatek capital trust 20", ""),
+        ("Zorbatek Fund XLIV Feeder", "zorbatek fund 44 feeder", ""),
+        ("Zorbatek Capital Mix", "zorbatek capital mix", ""),
         ("Malcolm X", "malcolm x", ""),
         ("B&C Ltd", "b and c", "limited"),
         ("A K S Ltd", "a k s", "limited"),
@@ -78,7 +81,30 @@ from app.matching.schema import FieldSpec, MatchSchema, Role
 def test_an_organisation_name_without_its_legal_form(text: str, tokens: str, legal: str) -> None:
     name = organisation_name(text)
     assert " ".join(name.tokens) == tokens
-    assert name.legal_class == legal
+    assert name.legal.kind == legal
+
+
+def test_a_legal_form_is_one_form_however_it_is_written() -> None:
+    forms = [
+        ("Ltd", "Limited", "Co., Ltd.", "Private Limited", "Pty Ltd", "Pvt. Ltd.", "Ltée"),
+        ("GmbH", "G.m.b.H.", "Gesellschaft mit beschränkter Haftung", "gGmbH"),
+        ("B.V.", "Besloten Vennootschap", "besloten vennootschap met beperkte aansprakelijkheid"),
+        ("SARL", "S.à r.l.", "Société à responsabilité limitée", "EURL"),
+        ("S.r.l.", "Società a responsabilità limitata", "Societatea cu Răspundere Limitată"),
+        ("Sp. z o.o.", "spółka z ograniczoną odpowiedzialnością"),
+        ("LLC", "L.L.C.", "Limited Liability Company"),
+        ("Inc.", "Incorporated"),
+        ("Corp.", "Corporation"),
+        ("AG", "Aktiengesellschaft"),
+        ("S.A.", "Société Anonyme", "Sociedad Anónima", "Spółka Akcyjna"),
+        ("S.A. de C.V.", "Sociedad Anónima de Capital Variable"),
+        ("JSC", "Joint-Stock Company", "OAO", "Публичное акционерное общество", "ЗАО"),
+        ("A/S", "a.s.", "Aktieselskab", "A.Ş.", "Anonim Şirketi"),
+        ("KG", "GmbH & Co. KG", "Kommanditgesellschaft"),
+    ]
+    found = [{organisation_name(f"Zorbatek {form}").legal for form in several} for several in forms]
+    assert all(len(one) == 1 for one in found)
+    assert len({form for one in found for form in one}) == len(forms)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.matching.prepare import RecordPreparer
+from app.matching.schema import FieldSpec, MatchSchema, Role
 from app.matching.score import ScoreModel, combine, combine_all
 from app.matching.sharing import COPY_RIVALRY, Copies, copies_of
 
 MODEL = ScoreModel("m", prior=0.0, prior_per_doubling=0.0, competition=1.0, weights={})
+PREPARER = RecordPreparer(MatchSchema((FieldSpec("name", "string", Role.ORGANIZATION_NAME),)))
 NATS = st.floats(-20, 20)
 
 
@@ -24,6 +27,15 @@ def test_readings_are_numbered_where_some_are_the_same() -> None:
     numbers = copies_of([b"a", b"b", b"a"])
     assert numbers is not None
     assert numbers.tolist() == [0, 1, 0]
+
+
+def test_what_is_made_from_a_name_makes_no_other_reading() -> None:
+    names = ("Zorba Mining JSC", "Zorba Mining Joint Stock Company", "Zorba Mining Inc")
+    readings = [PREPARER.prepare({"name": name}).form for name in names]
+    assert len(set(readings)) == len(names)
+    numbers = copies_of(readings)
+    assert numbers is not None
+    assert numbers.tolist() == [0, 0, 1]
 
 
 def test_rivals_get_half_each_and_copies_more() -> None:
