@@ -24,17 +24,8 @@ _PAR_VALUE = re.compile(
 )
 """How German exchanges end a name: currency and par value of the share (`DL-,01`, `O.N.`)."""
 _PAR_VALUE_ENDS = (*"0123456789.,",)
-_ROMAN = {
-    "ii": "2",
-    "iii": "3",
-    "iv": "4",
-    "vi": "6",
-    "vii": "7",
-    "viii": "8",
-    "ix": "9",
-    "xi": "11",
-    "xii": "12",
-}
+_ROMAN = ("ii", "iii", "iv", "vi", "vii", "viii", "ix", "xi", "xii")
+"""What is a number in any name."""
 _ROMAN_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _SERIES = frozenset(
     "fund partner capital trust series phase volume holding investment venture opportunity portfolio property".split()
@@ -68,7 +59,7 @@ def word_forms() -> dict[str, tuple[str, ...]]:
     """Variant -> canonical words: other spellings, shortened words, other languages."""
     table = yaml.safe_load((files("app.matching.data") / "words.yaml").read_text("utf-8"))
     spelled = {str(variant): (canonical,) for canonical, variants in table.items() for variant in variants}
-    spelled |= {roman: (digits,) for roman, digits in _ROMAN.items()}
+    spelled |= {roman: (str(_of_roman(roman)),) for roman in _ROMAN}
     translated = {
         word: tuple(form for one in meaning for form in spelled.get(one, (one,)))
         for word, meaning in word_translations().items()

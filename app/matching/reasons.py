@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 _LEAST_BITS = 0.05
 """Smaller terms are summed up in OTHER, so that chips stay few and still add up."""
 _LEAST_OTHER_BITS = 0.005
-_OTHER_FORM, _FORM_DIFFERS = map(BAG_FEATURES.index, ("legal_other", "legal_differs"))
+_FORM_DIFFERS = list(map(BAG_FEATURES.index, ("legal_other", "legal_differs")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,7 @@ def _slot_reasons(slot: SlotComparison, model: ScoreModel, weights: Floats, cand
         return []
     bits, form_bits = float(weights[candidate]) * BITS, 0.0
     if Kind(slot.kind) in BAG_KINDS:
-        terms = slot.features[candidate] * model.vector(slot.kind)
-        form_bits = float(terms[_OTHER_FORM] + terms[_FORM_DIFFERS]) * BITS
+        form_bits = float(slot.features[candidate, _FORM_DIFFERS] @ model.vector(slot.kind)[_FORM_DIFFERS]) * BITS
     found = [Reason.of(slot_code(slot.kind, level), slot.fields[0], bits - form_bits)]
     return [*found, Reason.of(SPECIAL[LEGAL_FORM_DIFFERS], slot.fields[0], form_bits)] if form_bits else found
 

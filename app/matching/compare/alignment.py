@@ -102,10 +102,9 @@ def aligned(
     row_same = np.zeros(len(row_words), bool)
     row_same[against[similar >= SAME]] = True
     top = (similar[alike] == best[place]).nonzero()[0][::-1]  # the first of several is written last
-    partner_bits = np.zeros(len(pair))
-    partner_bits[place[top]] = row.bits[partner[top]]
     partner_of = np.full(len(pair), _NOBODY)
     partner_of[place[top]] = partner[top]
+    partner_bits = np.where(partner_of == _NOBODY, 0.0, row.bits[partner_of])
     replaced = _replaced(query, row, partner_of, row_found, words)
     of_alike = pair[place]
     i, j = place - starts[of_alike], partner - row_starts[of_alike]

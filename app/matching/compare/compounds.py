@@ -8,6 +8,7 @@ from app.matching.compare.bags import Bag
 _LEAST_COMPOUND_CHARS = 6
 """Shorter words are the sum of two others by chance."""
 _PARTS = (2, 3)
+"""Words that are one on the other side."""
 
 
 class Compounds:

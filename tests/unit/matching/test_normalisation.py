@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
+import yaml
 
 from app.matching import values
 from app.matching.addresses import address
@@ -105,6 +108,12 @@ def test_a_legal_form_is_one_form_however_it_is_written() -> None:
     found = [{organisation_name(f"Zorbatek {form}").legal for form in several} for several in forms]
     assert all(len(one) == 1 for one in found)
     assert len({form for one in found for form in one}) == len(forms)
+
+
+def test_every_spelling_of_a_legal_form_is_read_as_that_form() -> None:
+    table = yaml.safe_load((files("app.matching.data") / "legal_form_spellings.yaml").read_text("utf-8"))
+    spellings = [(name, spelling) for name, several in table.items() for spelling in several]
+    assert [one for one in spellings if organisation_name(f"Zorbatek {one[1]}").legal.name != one[0]] == []
 
 
 @pytest.mark.parametrize(
