@@ -17,6 +17,8 @@ _PHONE_TAIL_DIGITS = 8
 """Numbers are retrieved by their last digits, so that a country code or trunk prefix does not matter."""
 _MAX_INDEXED_TOKENS = 64
 _MAX_JOINED_CHARS = 64
+_LEAST_SHORTENED_WORDS = 3
+_MOST_SHORTENED_WORDS = 12
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class IndexTerms:
 
     name: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
+    shortened: list[str] = field(default_factory=list)
+    """The joined forms of what is left of a name without its first or its last word; indexed beside `joined`, never asked."""
     acronym: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     place: list[str] = field(default_factory=list)
@@ -54,8 +58,23 @@ def host_words(value: str) -> tuple[str, ...]:
 
 def joined_forms(tokens: list[str]) -> list[str]:
     """A name without its spaces, and its meaningful words in alphabetical order: `ghentuniversity`, `~ghentuniversity`."""
-    content = sorted([token for token in tokens if token not in STOP_WORDS])
-    return ["".join(tokens)[:_MAX_JOINED_CHARS], "~" + "".join(content)[:_MAX_JOINED_CHARS]]
+    return ["".join(tokens)[:_MAX_JOINED_CHARS], _sorted_form(_content(tokens))]
+
+
+def _content(tokens: list[str]) -> list[str]:
+    return [token for token in tokens if token not in STOP_WORDS]
+
+
+def _sorted_form(content: list[str]) -> str:
+    return "~" + "".join(sorted(content))[:_MAX_JOINED_CHARS]
+
+
+def _shortened(tokens: list[str]) -> list[str]:
+    """`Royal Institute of Technology` for `KTH Royal Institute of Technology`: common words, but few names hold them all."""
+    if not _LEAST_SHORTENED_WORDS < len(tokens) <= _MOST_SHORTENED_WORDS:
+        return []
+    rests = (_content(tokens[1:]), _content(tokens[:-1]))
+    return [_sorted_form(rest) for rest in rests if len(rest) >= _LEAST_SHORTENED_WORDS]
 
 
 def _words(value: str) -> list[str]:
@@ -66,6 +85,7 @@ def _add_title(terms: IndexTerms, slot: Slot, value: str) -> None:
     tokens = _words(value)
     terms.name += tokens
     terms.joined += joined_forms(tokens)
+    terms.shortened += _shortened(tokens)
 
 
 def _add_organisation(terms: IndexTerms, slot: Slot, value: str) -> None:
@@ -155,7 +175,7 @@ def _countable_word(word: str) -> tuple[int, ...]:
 
 def countable(terms: IndexTerms) -> set[int]:
     """The namespaced keys of `TermFrequencies` for one record, hashed."""
-    keys = [f"joined:{value}" for value in terms.joined]
+    keys = [f"joined:{value}" for value in (*terms.joined, *terms.shortened)]
     keys += [f"acronym:{value}" for value in terms.acronym]
     keys += [f"text:{token}" for token in terms.text]
     keys += [f"place:{token}" for token in terms.place]

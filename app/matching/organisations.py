@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import NamedTuple
 
 import yaml
 
+from app.matching.foreign_words import ENDS, rebuilt
 from app.matching.legal_forms import LegalForm, split_legal_form, without_and
 from app.matching.text import fold, initials
-from app.matching.translations import spell_out, translate_phrases, word_translations
+from app.matching.translations import readings, spell_out, translate_phrases, word_translations
 
 _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
 _FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
 """The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
 _LONG_TEXT_CHARS = 40
+_GLUED = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})|(?<=[A-Za-z]{3})(?=\d{4})|(?<=\d{4})(?=[A-Z][a-z])")
+"""Where lines of a text may have run into each other: `EngineeringKettering`, `Nanchang330031People`."""
 _PAR_VALUE = re.compile(
     r"(?<=\S)\s+(?:DL|LS|EO|SF|HD|YC|CD|AD|SD|DK|NK|SK|ZY|BA|SW|RB)\s?-?[,.]?\d[\d,.]*$|\s+(?:INH\.? ?)?O\.N\.$"
 )
@@ -87,28 +90,32 @@ def _without_article(words: list[str]) -> list[str]:
 
 def canonical_tokens(tokens: list[str]) -> list[str]:
     """One spelling of every word, in English where the word is known."""
+    return [form for word in translate_phrases(tokens) for form in _canonical(word)]
+
+
+@lru_cache(maxsize=65_536)
+def _canonical(word: str) -> tuple[str, ...]:
     forms = word_forms()
-    words = translate_phrases(tokens)
-    if forms.keys().isdisjoint(words):
-        return words
-    return [form for word in words for form in forms.get(word, (word,))]
+    if word in forms or not word.endswith(ENDS):
+        return forms.get(word, (word,))
+    return tuple(form for part in rebuilt(word, forms) for form in forms.get(part, (part,)))
 
 
 def names_in(text: str) -> list[str]:
-    """The names that a text gives one organisation, one behind the other: `Zenith Ltd (formerly Apex Ltd)` has two."""
+    """The names that a text gives one organisation: `Zenith Ltd (formerly Apex Ltd)` has two, `木戸病院` two readings."""
     lower = text.lower()
     if not any(hint in lower for hint in _OTHER_NAME_HINTS):
-        return [text]
+        return readings(text)
     parts = _OTHER_NAME.split(text)
     if len(parts) == 1 or not all(any(map(str.isalnum, part)) for part in parts):
-        return [text]
+        return readings(text)
     return [part if "(" in part else part.rstrip(")] ") for part in parts]
 
 
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
     if len(text) > _LONG_TEXT_CHARS:
-        text = _FOOTNOTE.sub(r"\1 ", text)
+        text = _unglued(_FOOTNOTE.sub(r"\1 ", text))
     elif text.endswith(_PAR_VALUE_ENDS):
         text = _PAR_VALUE.sub("", text)
     if text.startswith("M/"):
@@ -122,6 +129,23 @@ def organisation_name(text: str) -> OrganisationName:
     if not _SERIES.isdisjoint(canonical):
         canonical = _numbered(canonical)
     return OrganisationName(tuple(canonical), legal, _acronyms(words, tokens))
+
+
+def _unglued(text: str) -> str:
+    """Takes words apart that ran into each other, where one of them is a common one: `ExxonMobil` stays whole."""
+    if _GLUED.search(text) is None:
+        return text
+    known = _common_words()
+    parted = (_GLUED.split(word) for word in text.split())
+    return " ".join(
+        " ".join(parts) if any(part[:1].isdigit() or part.lower() in known for part in parts) else "".join(parts)
+        for parts in parted
+    )
+
+
+@cache
+def _common_words() -> frozenset[str]:
+    return frozenset(word_forms()).union(*word_forms().values())
 
 
 def _numbered(words: list[str]) -> list[str]:
@@ -141,8 +165,10 @@ def _acronyms(words: list[str], tokens: list[str]) -> tuple[str, ...]:
     """Of the meaningful words, of all words, and with the legal form: `tep`, `tepc`, `tepco` for Tokyo Electric Power Company."""
     if len(words) < 2 or len(words) > _MAX_ACRONYM_WORDS:
         return ()
-    short = initials(tokens) if len(tokens) > 1 else ""
-    with_form = short + "".join([word[0] for word in words[len(tokens) :]]) if words[: len(tokens)] == tokens else ""
-    company = f"{short}co" if len(short) > 1 and with_form == f"{short}c" else ""
-    found = dict.fromkeys((short, "".join([word[0] for word in tokens]), with_form, company))
-    return tuple([acronym for acronym in found if 1 < len(acronym) <= _MAX_ACRONYM_CHARS])
+    short = initials(tokens)
+    form = [word[0] for word in words[len(tokens) :]] if words[: len(tokens)] == tokens else []
+    with_form = short + "".join(form)
+    company = f"{short}co" if len(short) > 1 and form == ["c"] else ""
+    found = dict.fromkeys((short, "".join([word[0] for word in tokens]), with_form, short + "".join(form[:1]), company))
+    least = 2 if len(tokens) > 1 else 3
+    return tuple([acronym for acronym in found if least <= len(acronym) <= _MAX_ACRONYM_CHARS])

@@ -5,6 +5,7 @@ A term's postings are its cost and its rarity is its worth, so the document freq
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -59,17 +60,20 @@ _MAX_ACRONYM_CHARS = 8
 _SHORT_NAME_TOKENS = 3
 _MAX_ACRONYMS = 10
 _MAX_LABELS = 14
-_MAX_PART_TOKENS = 24
+_MAX_PART_TOKENS = 64
 _LONGEST_PART = 9
-_MAX_PARTS = 200
+_MAX_PARTS = 500
 _WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"})
+_SHORT_CHANNELS = frozenset({"acronym", "label"})
 _SHORT_TOKEN_CHARS = 6
 _MAX_FORMAL_NAMES = 4
 _MAX_NAMED_PLACES = 3
 _FEW_NAMES = 20
 """A word that no more names hold may be a misspelling, in a small master; decision 14."""
 _FEW_POSTINGS = 8
-"""A term of so few records must bring them among the candidates, whatever else matches: its boost is raised."""
+_FEW_BOOST = 2.0
+_SHORT_BOOST = 5.0
+"""How much more a whole value counts that no more records have; a short name stands alone against all words of a long one."""
 
 
 def plan_all(
@@ -206,6 +210,13 @@ def _rarest(
     for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
         if len(clauses) == most or not budget.take(postings):
             break
-        boost = _CHANNEL_BOOST[channel] * (2.0 if postings <= _FEW_POSTINGS and channel in _WHOLE_CHANNELS else 1.0)
+        boost = _CHANNEL_BOOST[channel] * _rarity_boost(channel, postings)
         clauses.append((PlannedTerm(channel, field, term, boost),))
     return clauses
+
+
+def _rarity_boost(channel: str, postings: int) -> float:
+    """A whole value of few records must bring them among the candidates, whatever else matches; 1 for one of many."""
+    if channel in _SHORT_CHANNELS:
+        return max(1.0, _SHORT_BOOST - math.log2(max(postings / _FEW_POSTINGS, 1.0)))
+    return _FEW_BOOST if channel in _WHOLE_CHANNELS and postings <= _FEW_POSTINGS else 1.0

@@ -27,7 +27,7 @@ from app.matching.schema import MatchSchema
 from app.matching.text import fold
 from app.matching.translations import spell_out
 
-NORMALISER_VERSION = "9"
+NORMALISER_VERSION = "10"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
@@ -136,7 +136,7 @@ class RecordPreparer:
         terms = index_terms(self.slots, form)
         document: dict[str, Any] = {
             "name": " ".join(terms.name),
-            "joined": terms.joined,
+            "joined": [*terms.joined, *terms.shortened],
             "acronym": terms.acronym,
             "text": " ".join(terms.text),
             "place": " ".join(terms.place),

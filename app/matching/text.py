@@ -8,8 +8,13 @@ from functools import lru_cache
 
 from anyascii import anyascii
 
+from app.matching.japanese import romanised
+
 _DOTTED = re.compile(r"(?<![a-z0-9])(?:[a-z]\. ?){2,}(?:[a-z](?![a-z0-9]))?")
 _APOSTROPHE = re.compile(r"(?<=[a-z0-9])['`](?=[a-z0-9])")
+_ELIDED = re.compile(r"(?<=[\s(/,;–-])([dD]|[lL]|(?i:dell|degl|dall|all|nell|sull))['’‘´`] ?(?=[^\W\d_])")
+"""Articles and prepositions that lean on the next word; at the start they are mostly part of a name: `L'Oréal`."""
+_UNELIDED = {"l": "le ", "all": "a ", "nell": "a ", "sull": "a "}
 _ONLY_WORDS = "".join(c if c.isalnum() else " " for c in map(chr, range(128)))
 """A table for `str.translate`: what is no letter or digit becomes a space."""
 _LATIN_SPECIAL = str.maketrans(
@@ -27,7 +32,23 @@ def to_ascii(text: str) -> str:
     """Transliterates other scripts, digits among them; nothing else is changed."""
     if text.isascii():
         return text
-    return anyascii(unicodedata.normalize("NFKC", text).translate(_LATIN_SPECIAL))
+    return anyascii(romanised(unicodedata.normalize("NFKC", text)).translate(_LATIN_SPECIAL))
+
+
+def without_elisions(text: str) -> str:
+    """Elided French, Italian and Catalan words as words of their own: `Université d'Angers` has `de Angers`.
+
+    Where small letters are used at all, a capital is part of a name: `Carlo D'Angelo`.
+    """
+    if not any(mark in text for mark in "'’‘´`"):
+        return text
+    capitals = text.isupper()
+    return _ELIDED.sub(lambda found: _unelided(found, capitals=capitals), text)
+
+
+def _unelided(found: re.Match[str], *, capitals: bool) -> str:
+    word = found.group(1)
+    return _UNELIDED.get(word.lower(), "de ") if capitals or word.islower() else found.group()
 
 
 def fold(text: str) -> str:
