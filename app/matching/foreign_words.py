@@ -20,6 +20,7 @@ _STEMS = {
     "cito": "cyto",
     "eko": "eco",
     "farma": "pharma",
+    "farmako": "pharmaco",
     "fisio": "physio",
     "fizjo": "physio",
     "fysio": "physio",
@@ -37,6 +38,7 @@ _STEMS = {
     "oko": "eco",
     "onko": "onco",
     "ophtalm": "ophthalm",
+    "pharmako": "pharmaco",
     "psico": "psycho",
     "psiho": "psycho",
     "psiko": "psycho",
@@ -47,7 +49,7 @@ _STEMS = {
     "zyto": "cyto",
 }
 """How learned words begin elsewhere, and in English."""
-_STEM = re.compile("|".join(_STEMS))
+_STEM = re.compile("|".join(sorted(_STEMS, key=len, reverse=True)))
 _LAST_PARTS = tuple(
     "krankenhaus krankenhauser klinikum klinik kliniken spital institut institutet instituttet ministerium ministeriet "
     "universitat universitet universitetet hochschule hogskola hogskolan hogskole hogskolen hogeschool gesellschaft selskab "
@@ -79,6 +81,6 @@ def rebuilt(word: str, known: Container[str]) -> list[str]:
     if compound is None:
         return [word]
     first, last = compound.groups()
-    if first not in known and first.endswith("s") and first[:-1] in known:
+    if first not in known and first.endswith("s") and (first[:-1] in known or first[:-1].endswith(_LAST_PARTS)):
         first = first[:-1]
     return [*rebuilt(first, known), last]

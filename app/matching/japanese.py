@@ -13,6 +13,8 @@ import jaconv
 from sudachipy import Dictionary, SplitMode, Tokenizer
 
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]+")
+_CHARACTERS = re.compile("[\u3005\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff]+")
+"""Kana and Chinese characters."""
 _JAPANESE_ONLY = re.compile("[\u3041-\u3096\u30a1-\u30fa]|株式会社|有限会社|合同会社|合資会社|(?<!團)法人|県")
 """Kana, legal forms and the sign for a prefecture: who writes one of them writes Japanese."""
 _LONG_VOWEL = re.compile("oo|ou(?!e)|uu|-")
@@ -30,9 +32,17 @@ def romanised(text: str) -> str:
     return _KANA.sub(_sound, text)
 
 
+def read_out(text: str) -> str | None:
+    """The text with its characters as they are read in Japanese; None where it has none, or one that is not used there."""
+    found = {run: reading(run) for run in _CHARACTERS.findall(text)}
+    if not found or None in found.values():
+        return None
+    return _CHARACTERS.sub(lambda run: f" {found[run.group()]} ", text)
+
+
 @lru_cache(maxsize=16_384)
 def reading(characters: str) -> str | None:
-    """Chinese characters and kana as they are read in Japanese, word by word; None where one is not known there."""
+    """Chinese characters and kana as they are read, word by word; None where one is not known in Japan."""
     words = _tokenizer().tokenize(characters, SplitMode.C)
     if any(word.is_oov() and not _KANA.fullmatch(word.surface()) for word in words):
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from importlib.resources import files
 
+from app.matching.japanese import is_japanese, read_out
 from app.matching.text import fold
 
 _TITLES = frozenset(
@@ -24,6 +26,16 @@ def person_name(text: str) -> str:
     while len(tokens) > 2 and tokens[-1] in _DEGREES:
         del tokens[-1]
     return " ".join(tokens)
+
+
+def people_named(text: str) -> list[str]:
+    """The name as it is read in Japanese where it must be Japanese, else as it stands and, where it may be, so read too."""
+    if text.isascii():
+        return [text]
+    read = read_out(unicodedata.normalize("NFKC", text))
+    if read is None:
+        return [text]
+    return [read] if is_japanese(text) else [text, read]
 
 
 @cache

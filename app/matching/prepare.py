@@ -22,16 +22,19 @@ from app.matching.dates import date
 from app.matching.index_terms import Form, countable, index_terms
 from app.matching.layout import Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, names_in, organisation_name
-from app.matching.people import person_name
+from app.matching.people import people_named, person_name
 from app.matching.schema import MatchSchema
 from app.matching.text import fold
-from app.matching.translations import spell_out
+from app.matching.translations import readings, spell_out
 
 NORMALISER_VERSION = "10"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
 """`Photoshop 3.0` is `Photoshop 3`."""
+
+_PLACE_KIND = re.compile("(?<=[\u4e00-\u9fff]{2})[県縣市府都区區町村郡省]$")
+"""The last sign of a place in Chinese characters says that it is a city, a prefecture, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,20 @@ def _postal(text: str) -> str:
     return values.postal_code(text)
 
 
-_SEVERAL_NAMES = frozenset({Kind.ORG, Kind.AFFILIATE})
+def _places_named(text: str) -> list[str]:
+    return readings(_PLACE_KIND.sub("", text))
+
+
+_NAMES_IN: dict[Kind, Callable[[str], list[str]]] = {
+    Kind.ORG: names_in,
+    Kind.AFFILIATE: names_in,
+    Kind.PERSON: people_named,
+    Kind.GIVEN: people_named,
+    Kind.FAMILY: people_named,
+    Kind.CITY: _places_named,
+    Kind.REGION: _places_named,
+}
+"""What finds the names that one value gives, or may be read as."""
 
 NORMALISERS: dict[Kind, Callable[[str], str]] = {
     Kind.ORG: _organisation,
@@ -99,12 +115,12 @@ NORMALISERS: dict[Kind, Callable[[str], str]] = {
 
 
 def normalised(kind: Kind, text: str) -> list[str]:
-    """The normal forms of a value that is not empty: one, or none, or several where it names an organisation several times."""
-    normalise = NORMALISERS[kind]
-    names = names_in(text) if kind in _SEVERAL_NAMES else ()
+    """The normal forms of a value that is not empty: one, or none, or several where it gives several names or readings."""
+    normalise, find_names = NORMALISERS[kind], _NAMES_IN.get(kind)
+    names = find_names(text) if find_names else ()
     if len(names) > 1:
         return list(filter(None, map(normalise, names)))
-    found = normalise(text)
+    found = normalise(names[0] if names else text)
     return [found] if found else []
 
 

@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from app.matching.japanese import is_japanese, reading
+from app.matching.japanese import is_japanese, read_out
 from app.matching.phrases import Phrases
 from app.matching.text import fold, without_elisions
 
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 """Thai, kana, Han and Hangul."""
 _RUN = re.compile(f"[{_UNSPACED}]+")
-_CHARACTERS = re.compile("[\u3041-\u30ff\u31f0-\u31ff\u3005\u3400-\u4dbf\u4e00-\u9fff]+")
-"""Kana and Han."""
 _MARKED_FORM = re.compile(r"\( ?[株有合資社財주유재사股] ?\)")
 """A legal form in short: `(株)`, and `㈱` once it is normalised."""
 _LEAST_CHARS = {True: 4, False: 3}
@@ -81,15 +79,14 @@ def spell_out(text: str) -> str:
     if text.isascii():
         return text
     spelled = _meanings(text)
-    return (_read(spelled) if is_japanese(text) else None) or spelled
+    return (read_out(spelled) if is_japanese(text) else None) or spelled
 
 
 def readings(text: str) -> list[str]:
     """The text, and what it is in Japanese where that is not sure: `木戸病院` is Kido or Muhu Hospital."""
-    if text.isascii() or is_japanese(text) or not _CHARACTERS.search(text):
+    if text.isascii() or is_japanese(text):
         return [text]
-    spelled = _meanings(text)
-    return [text, *filter(None, [_read(spelled)])] if _CHARACTERS.search(spelled) else [text]
+    return [text, *filter(None, [read_out(_meanings(text))])]
 
 
 def _meanings(text: str) -> str:
@@ -98,14 +95,6 @@ def _meanings(text: str) -> str:
         return text
     pattern, meanings = _unspaced()
     return _RUN.sub(lambda run: pattern.sub(lambda word: f" {meanings[word.group()]} ", run.group()), text)
-
-
-def _read(text: str) -> str | None:
-    """The text with its characters read in Japanese; None where they are no Japanese."""
-    found = {run: reading(run) for run in _CHARACTERS.findall(text)}
-    if None in found.values():
-        return None
-    return _CHARACTERS.sub(lambda run: f" {found[run.group()]} ", text)
 
 
 def translate_phrases(tokens: Sequence[str]) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from app.matching.frequencies import TermFrequencies, hash_terms
-from app.matching.index_terms import IndexTerms
+from app.matching.index_terms import IndexTerms, index_terms
 from app.matching.plan import RetrievalPlan
 from app.matching.planner import RetrievalPolicy, plan_all
+from app.matching.prepare import RecordPreparer
+from app.matching.schema import FieldSpec, MatchSchema, Role
 
 
 def frequencies(rows: int, **names: int) -> TermFrequencies:
@@ -33,3 +35,30 @@ def test_a_larger_index_calls_more_words_rare() -> None:
     [large] = plan_all([query], frequencies(5_000_000, logistics=30), RetrievalPolicy())
     assert not values(small, "trigram")
     assert values(large, "trigram")
+
+
+def test_a_whole_value_weighs_more_the_fewer_records_have_it() -> None:
+    boosts = []
+    for postings in (3, 40, 100, 100_000):
+        known = TermFrequencies(1_000_000, hash_terms(["ids:label:cires"]), np.array([postings], np.uint32))
+        query = IndexTerms(name=["cires", "diagnostics"], joined=["ciresdiagnostics", "~ciresdiagnostics"])
+        [plan] = plan_all([query], known, RetrievalPolicy())
+        [asked] = [clause[0] for clause in plan.clauses if clause[0].value == "label:cires"]
+        boosts.append(asked.boost)
+    assert boosts == sorted(boosts, reverse=True)
+    assert boosts[0] > 2 * boosts[-1]
+
+
+def test_a_name_is_found_by_all_of_its_words_but_the_first_or_the_last() -> None:
+    preparer = RecordPreparer(MatchSchema((FieldSpec("name", "string", Role.ORGANIZATION_NAME),)))
+    indexed = set(preparer.prepare({"name": "KTH Royal Institute of Technology"}).document["joined"])
+    asked = index_terms(preparer.slots, preparer.form({"name": "Royal Institute of Technology, Stockholm"}))
+    [plan] = plan_all([asked], frequencies(1_000), RetrievalPolicy())
+    assert indexed & values(plan, "part") == {"~instituteroyaltechnology"}
+    assert not set(asked.joined) & set(asked.shortened)
+
+
+def test_a_name_deep_in_a_long_text_is_asked_for() -> None:
+    words = [f"word{n}" for n in range(50)]
+    [plan] = plan_all([IndexTerms(name=[*words, "ghent", "university"])], frequencies(1_000), RetrievalPolicy())
+    assert "~ghentuniversity" in values(plan, "part")
