@@ -104,12 +104,11 @@ def _canonical(word: str) -> tuple[str, ...]:
 def names_in(text: str) -> list[str]:
     """The names that a text gives one organisation: `Zenith Ltd (formerly Apex Ltd)` has two, `木戸病院` two readings."""
     lower = text.lower()
-    if not any(hint in lower for hint in _OTHER_NAME_HINTS):
-        return readings(text)
-    parts = _OTHER_NAME.split(text)
+    parts = _OTHER_NAME.split(text) if any(hint in lower for hint in _OTHER_NAME_HINTS) else [text]
     if len(parts) == 1 or not all(any(map(str.isalnum, part)) for part in parts):
         return readings(text)
-    return [part if "(" in part else part.rstrip(")] ") for part in parts]
+    whole = [part if "(" in part else part.rstrip(")] ") for part in parts]
+    return [name for part in whole for name in readings(part)]
 
 
 def organisation_name(text: str) -> OrganisationName:

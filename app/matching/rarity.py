@@ -1,7 +1,7 @@
 """How much a value's agreement says: its information in bits, from the snapshot's frequencies and a general background.
 
 A token that stands in one of 500 records looks rare in a small snapshot although every second company is a `group`;
-so the snapshot's document frequency is blended with the token's share in large public registers, of organisations or of persons
+so the snapshot's document frequency is blended with the token's share in a large public register
 (`-log2((df + k·p) / (N + k))`, Dirichlet smoothing, Zhai and Lafferty 2004).
 """
 
@@ -19,8 +19,6 @@ from app.matching.frequencies import TermFrequencies
 
 Floats = npt.NDArray[np.float64]
 
-PERSON = "person"
-"""Namespace of the words of persons' names: counted among all names, with a background of their own."""
 _BACKGROUND_RECORDS = 2_000.0
 """Weight of the background: as if this many records of the register were in the snapshot."""
 _UNSEEN_SHARE = 5e-6
@@ -35,17 +33,9 @@ MAX_VALUE_BITS = 20.0
 
 
 @cache
-def _background(namespace: str) -> dict[str, float]:
-    """Share of a register's names in which a token stands; of persons' names, where they are more common there."""
-    shares = _shares("token_shares.txt")
-    if namespace == PERSON:
-        for word, share in _shares("person_shares.txt").items():
-            shares[word] = max(share, shares.get(word, 0.0))
-    return shares
-
-
-def _shares(name: str) -> dict[str, float]:
-    lines = (files("app.matching.data") / name).read_text("utf-8").splitlines()
+def _background() -> dict[str, float]:
+    """Share of a register's names in which a token stands."""
+    lines = (files("app.matching.data") / "token_shares.txt").read_text("utf-8").splitlines()
     pairs = (line.split("\t") for line in lines if not line.startswith("#"))
     return {token: float(share) for token, share in pairs}
 
@@ -63,9 +53,8 @@ def token_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequenci
 
 
 def _computed_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequencies) -> list[float]:
-    counted = "name" if namespace == PERSON else namespace
-    found = frequencies.search([f"{counted}:{token}" for token in tokens])
-    shares = _background(namespace)
+    found = frequencies.search([f"{namespace}:{token}" for token in tokens])
+    shares = _background()
     share = np.array([shares.get(token, _UNSEEN_SHARE) for token in tokens])
     total = frequencies.rows + _BACKGROUND_RECORDS
     bits = -np.log2((found + _BACKGROUND_RECORDS * share) / total)

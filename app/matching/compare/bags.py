@@ -14,7 +14,7 @@ from app.matching.compare.alignment import MAX_WORDS, SAME, Alignment, aligned
 from app.matching.compare.words import Integers, Words
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import NAME_KINDS, PERSON_KINDS, Kind
-from app.matching.rarity import PERSON, token_bits
+from app.matching.rarity import token_bits
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -120,9 +120,7 @@ def parse_bag(value: str) -> Bag:
 
 
 def namespace_of(kind: Kind) -> str:
-    """The namespace in which a kind's tokens are counted and their rarity is remembered."""
-    if kind in PERSON_KINDS:
-        return PERSON
+    """The frequency table's namespace of a kind's tokens."""
     if kind in NAME_KINDS:
         return "name"
     return "place" if kind is Kind.ADDRESS else "text"

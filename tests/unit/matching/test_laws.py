@@ -98,7 +98,7 @@ def test_a_calibrator_rises_and_its_inverse_takes_it_back(values: list[float]) -
     calibrator = find_profile("balanced").model.calibrator
     ordered = np.sort(np.array(values))
     calibrated = calibrator(ordered)
-    assert (np.diff(calibrated) >= 0).all()
+    assert (np.diff(calibrated) >= -1e-12).all(), "but for rounding where two pieces meet"
     for probability in (0.01, 0.2, 0.5, 0.9, 0.999):
         back = calibrator(np.array([calibrator.inverse(probability)]))[0]
         assert 1 / (1 + np.exp(-back)) == pytest.approx(probability, abs=1e-6)
