@@ -17,8 +17,8 @@ from app.matching.translations import readings, spell_out, translate_phrases, wo
 
 _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
-_FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
-"""The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
+_FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(?:(?:\d{1,2}|[a-h])(?=[A-Z][a-z]{3})|\d{1,2}(?=[A-Z]{2}))")
+"""The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`, `2UT Dallas`."""
 _LONG_TEXT_CHARS = 40
 _GLUED = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})|(?<=[A-Za-z]{3})(?=\d{4})|(?<=\d{4})(?=[A-Z][a-z])")
 """Where lines of a text may have run into each other: `EngineeringKettering`, `Nanchang330031People`."""
@@ -114,7 +114,7 @@ def names_in(text: str) -> list[str]:
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
     if len(text) > _LONG_TEXT_CHARS:
-        text = _unglued(_FOOTNOTE.sub(r"\1 ", text))
+        text = _unglued(_FOOTNOTE.sub(r"\g<0> ", text))
     elif text.endswith(_PAR_VALUE_ENDS):
         text = _PAR_VALUE.sub("", text)
     if text.startswith("M/"):
