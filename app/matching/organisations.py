@@ -18,7 +18,7 @@ from app.matching.translations import readings, spell_out, translate_phrases, wo
 _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
 _FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(?:(?:\d{1,2}|[a-h])(?=[A-Z][a-z]{3})|\d{1,2}(?=[A-Z]{2}))")
-"""The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`, `2UT Dallas`."""
+"""The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute`, `2UT Dallas`."""
 _LONG_TEXT_CHARS = 40
 _GLUED = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})|(?<=[A-Za-z]{3})(?=\d{4})|(?<=\d{4})(?=[A-Z][a-z])")
 """Where lines of a text may have run into each other: `EngineeringKettering`, `Nanchang330031People`."""
