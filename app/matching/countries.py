@@ -40,7 +40,7 @@ def _by_word() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for name, code in _names().items():
         for word in name.split():
-            if len(word) > 2 and word not in STOP_WORDS:
+            if (len(word) > 2 or word == "uk") and word not in STOP_WORDS:
                 found.setdefault(word, set()).add(code)
     return {word: frozenset(codes) for word, codes in found.items()}
 

@@ -8,9 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
-_LEARNED = re.compile(r"([a-z]{3,})(log|gra|nom|metr)(?:ia|ie|ija|iya|ii|i|fia|phie|fie|fija|fiya|fii|fi)")
-_LEARNED_ENDS = tuple("gia gie gija giya gii gi afia phie afie afija afiya afii afi mia mie tria trie".split())
-_ENGLISH_ENDS = {"log": "logy", "gra": "graphy", "nom": "nomy", "metr": "metry"}
+_LEARNED_ENDS = {
+    "logy": "logia logie logija logiya logii logi",
+    "graphy": "grafia graphie grafie grafija grafiya grafii grafi",
+    "nomy": "nomia nomie nomija nomiya nomii nomi",
+    "metry": "metria metrie metrija metriya metrii metri",
+}
+"""English endings, and what they are elsewhere."""
+_ENGLISH_ENDS = {end: english for english, ends in _LEARNED_ENDS.items() for end in ends.split()}
+_LEARNED = re.compile(rf"([a-z]{{3,}})({'|'.join(_ENGLISH_ENDS)})")
 _STEMS = {
     "antropo": "anthropo",
     "archeo": "archaeo",
@@ -19,10 +25,13 @@ _STEMS = {
     "arqueo": "archaeo",
     "cito": "cyto",
     "eko": "eco",
+    "etno": "ethno",
     "farma": "pharma",
     "farmako": "pharmaco",
+    "filo": "philo",
     "fisio": "physio",
     "fizjo": "physio",
+    "foto": "photo",
     "fysio": "physio",
     "ginec": "gynec",
     "gynaec": "gynec",
@@ -34,15 +43,21 @@ _STEMS = {
     "kardio": "cardio",
     "kosmo": "cosmo",
     "mikro": "micro",
+    "morfo": "morpho",
+    "nefro": "nephro",
     "oftalm": "ophthalm",
     "oko": "eco",
     "onko": "onco",
     "ophtalm": "ophthalm",
+    "pato": "patho",
     "pharmako": "pharmaco",
     "psico": "psycho",
     "psiho": "psycho",
     "psiko": "psycho",
+    "reumato": "rheumato",
+    "revmato": "rheumato",
     "sozio": "socio",
+    "tecno": "techno",
     "tehno": "techno",
     "tekhno": "techno",
     "tekno": "techno",
@@ -51,8 +66,11 @@ _STEMS = {
     "toxiko": "toxico",
     "zyto": "cyto",
 }
-"""How learned words begin elsewhere, and in English."""
-_STEM = re.compile("|".join(sorted(_STEMS, key=len, reverse=True)))
+"""How learned words begin elsewhere, and in English; the long ones stand inside words too (`nanotecnologia`)."""
+_LONG_STEM_CHARS = 5
+_STEM = re.compile(
+    "|".join(stem if len(stem) >= _LONG_STEM_CHARS else f"^{stem}" for stem in sorted(_STEMS, key=len, reverse=True))
+)
 _LAST_PARTS = tuple(
     "krankenhaus krankenhauser klinikum klinik kliniken spital institut institutet instituttet ministerium ministeriet "
     "universitat universitet universitetet hochschule hogskola hogskolan hogskole hogskolen hogeschool gesellschaft selskab "
@@ -61,8 +79,8 @@ _LAST_PARTS = tuple(
     "forening foreningen zentrum verwaltung wissenschaft wissenschaften technik fabrik schule".split()
 )
 """What Germanic compounds end with that is a word of its own in `words.yaml` or `translations.txt`."""
-_COMPOUND = re.compile(rf"([a-z]{{4,}}?)({'|'.join(_LAST_PARTS)})")
-ENDS = (*_LEARNED_ENDS, *_LAST_PARTS)
+_COMPOUND = re.compile(rf"(?!pol[iy])([a-z]{{4,}}?)({'|'.join(_LAST_PARTS)})")
+ENDS = (*_ENGLISH_ENDS, *_LAST_PARTS)
 """What all these words end with: a first look at a word."""
 
 
@@ -76,10 +94,7 @@ def rebuilt(word: str, known: Container[str]) -> list[str]:
     learned = _LEARNED.fullmatch(word)
     if learned is not None:
         stem, end = learned.groups()
-        begins = _STEM.match(stem)
-        if begins is not None:
-            stem = _STEMS[begins.group()] + stem[begins.end() :]
-        return [stem + _ENGLISH_ENDS[end]]
+        return [_STEM.sub(lambda found: _STEMS[found.group()], stem) + _ENGLISH_ENDS[end]]
     compound = _COMPOUND.fullmatch(word)
     if compound is None:
         return [word]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,8 +17,8 @@ _PHONE_TAIL_DIGITS = 8
 """Numbers are retrieved by their last digits, so that a country code or trunk prefix does not matter."""
 _MAX_INDEXED_TOKENS = 64
 _MAX_JOINED_CHARS = 64
-_LEAST_SHORTENED_WORDS = 3
-_MOST_SHORTENED_WORDS = 12
+_LEAST_WORDS_LEFT = 3
+_MOST_WORDS = 12
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class IndexTerms:
 
     name: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
-    shortened: list[str] = field(default_factory=list)
+    less_one: list[str] = field(default_factory=list)
     """The joined forms of what is left of a name without its first or its last word; indexed beside `joined`, never asked."""
     acronym: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
@@ -58,23 +58,22 @@ def host_words(value: str) -> tuple[str, ...]:
 
 def joined_forms(tokens: list[str]) -> list[str]:
     """A name without its spaces, and its meaningful words in alphabetical order: `ghentuniversity`, `~ghentuniversity`."""
-    return ["".join(tokens)[:_MAX_JOINED_CHARS], _sorted_form(_content(tokens))]
+    return ["".join(tokens)[:_MAX_JOINED_CHARS], words_in_order(tokens)]
 
 
-def _content(tokens: list[str]) -> list[str]:
-    return [token for token in tokens if token not in STOP_WORDS]
+def words_in_order(tokens: Sequence[str]) -> str:
+    """The meaningful words in alphabetical order as one term."""
+    return "~" + "".join(sorted([token for token in tokens if token not in STOP_WORDS]))[:_MAX_JOINED_CHARS]
 
 
-def _sorted_form(content: list[str]) -> str:
-    return "~" + "".join(sorted(content))[:_MAX_JOINED_CHARS]
-
-
-def _shortened(tokens: list[str]) -> list[str]:
+def _less_one(tokens: list[str]) -> list[str]:
     """`Royal Institute of Technology` for `KTH Royal Institute of Technology`: common words, but few names hold them all."""
-    if not _LEAST_SHORTENED_WORDS < len(tokens) <= _MOST_SHORTENED_WORDS:
+    if not _LEAST_WORDS_LEFT < len(tokens) <= _MOST_WORDS:
         return []
-    rests = (_content(tokens[1:]), _content(tokens[:-1]))
-    return [_sorted_form(rest) for rest in rests if len(rest) >= _LEAST_SHORTENED_WORDS]
+    rests = (tokens[1:], tokens[:-1])
+    return [
+        words_in_order(rest) for rest in rests if len(rest) - len(STOP_WORDS.intersection(rest)) >= _LEAST_WORDS_LEFT
+    ]
 
 
 def _words(value: str) -> list[str]:
@@ -85,7 +84,7 @@ def _add_title(terms: IndexTerms, slot: Slot, value: str) -> None:
     tokens = _words(value)
     terms.name += tokens
     terms.joined += joined_forms(tokens)
-    terms.shortened += _shortened(tokens)
+    terms.less_one += _less_one(tokens)
 
 
 def _add_organisation(terms: IndexTerms, slot: Slot, value: str) -> None:
@@ -175,7 +174,7 @@ def _countable_word(word: str) -> tuple[int, ...]:
 
 def countable(terms: IndexTerms) -> set[int]:
     """The namespaced keys of `TermFrequencies` for one record, hashed."""
-    keys = [f"joined:{value}" for value in (*terms.joined, *terms.shortened)]
+    keys = [f"joined:{value}" for value in (*terms.joined, *terms.less_one)]
     keys += [f"acronym:{value}" for value in terms.acronym]
     keys += [f"text:{token}" for token in terms.text]
     keys += [f"place:{token}" for token in terms.place]

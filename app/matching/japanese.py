@@ -7,24 +7,31 @@ from __future__ import annotations
 
 import re
 import threading
+import unicodedata
 from functools import lru_cache
 
 import jaconv
 from sudachipy import Dictionary, SplitMode, Tokenizer
 
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]+")
-_CHARACTERS = re.compile("[\u3005\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff]+")
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_CHARACTERS = re.compile(f"[\u3005\u3041-\u30ff\u31f0-\u31ff{_HAN}]+")
 """Kana and Chinese characters."""
+_UNREAD = re.compile(f"[{_HAN}]")
+_VARIANTS = str.maketrans("髙﨑濵𠮷", "高崎浜吉")
+"""Signs of family names, and those that dictionaries hold."""
+_MAX_CHARS = 4_000
+"""A longer run is cut here, as every value is; the reader refuses what is much longer."""
 _JAPANESE_ONLY = re.compile("[\u3041-\u3096\u30a1-\u30fa]|株式会社|有限会社|合同会社|合資会社|(?<!團)法人|県")
 """Kana, legal forms and the sign for a prefecture: who writes one of them writes Japanese."""
-_LONG_VOWEL = re.compile("oo|ou(?!e)|uu|-")
+_LONG_VOWEL = re.compile("oo|ou(?!e$)|uu|-")
 """Names in Latin letters leave out how long a vowel is: `Kyoto`, `Chuo`; not `Inoue`."""
 _local = threading.local()
 
 
 def is_japanese(text: str) -> bool:
     """Whether a text in Chinese characters must be Japanese; others may be, or Chinese."""
-    return _JAPANESE_ONLY.search(text) is not None
+    return _JAPANESE_ONLY.search(unicodedata.normalize("NFKC", text)) is not None
 
 
 def romanised(text: str) -> str:
@@ -34,6 +41,7 @@ def romanised(text: str) -> str:
 
 def read_out(text: str) -> str | None:
     """The text with its characters as they are read in Japanese; None where it has none, or one that is not used there."""
+    text = text[:_MAX_CHARS].translate(_VARIANTS)
     found = {run: reading(run) for run in _CHARACTERS.findall(text)}
     if not found or None in found.values():
         return None
@@ -43,10 +51,8 @@ def read_out(text: str) -> str | None:
 @lru_cache(maxsize=16_384)
 def reading(characters: str) -> str | None:
     """Chinese characters and kana as they are read, word by word; None where one is not known in Japan."""
-    words = _tokenizer().tokenize(characters, SplitMode.C)
-    if any(word.is_oov() and not _KANA.fullmatch(word.surface()) for word in words):
-        return None
-    return " ".join([romanised(word.reading_form()) for word in words])
+    words = [word.reading_form() for word in _tokenizer().tokenize(characters, SplitMode.C)]
+    return None if any(map(_UNREAD.search, words)) else " ".join(map(romanised, words))
 
 
 def _tokenizer() -> Tokenizer:

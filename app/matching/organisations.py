@@ -17,11 +17,16 @@ from app.matching.translations import readings, spell_out, translate_phrases, wo
 
 _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
-_FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(?:(?:\d{1,2}|[a-h])(?=[A-Z][a-z]{3})|\d{1,2}(?=[A-Z]{2}))")
-"""The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute`, `2UT Dallas`."""
+_FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
+"""The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
 _LONG_TEXT_CHARS = 40
 _GLUED = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})|(?<=[A-Za-z]{3})(?=\d{4})|(?<=\d{4})(?=[A-Z][a-z])")
 """Where lines of a text may have run into each other: `EngineeringKettering`, `Nanchang330031People`."""
+_OF_ADDRESSES = frozenset(
+    "university institute department school college faculty hospital center laboratory academy science engineering division "
+    "medical research technology".split()
+)
+"""Words of which one must be among the parts, or a number: `ExxonMobil` stays whole."""
 _PAR_VALUE = re.compile(
     r"(?<=\S)\s+(?:DL|LS|EO|SF|HD|YC|CD|AD|SD|DK|NK|SK|ZY|BA|SW|RB)\s?-?[,.]?\d[\d,.]*$|\s+(?:INH\.? ?)?O\.N\.$"
 )
@@ -114,7 +119,7 @@ def names_in(text: str) -> list[str]:
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
     if len(text) > _LONG_TEXT_CHARS:
-        text = _unglued(_FOOTNOTE.sub(r"\g<0> ", text))
+        text = _unglued(_FOOTNOTE.sub(r"\1 ", text))
     elif text.endswith(_PAR_VALUE_ENDS):
         text = _PAR_VALUE.sub("", text)
     if text.startswith("M/"):
@@ -131,20 +136,16 @@ def organisation_name(text: str) -> OrganisationName:
 
 
 def _unglued(text: str) -> str:
-    """Takes words apart that ran into each other, where one of them is a common one: `ExxonMobil` stays whole."""
+    """Takes words apart that ran into each other."""
     if _GLUED.search(text) is None:
         return text
-    known = _common_words()
-    parted = (_GLUED.split(word) for word in text.split())
     return " ".join(
-        " ".join(parts) if any(part[:1].isdigit() or part.lower() in known for part in parts) else "".join(parts)
-        for parts in parted
+        [" ".join(parts) if _are_words(parts) else "".join(parts) for parts in map(_GLUED.split, text.split())]
     )
 
 
-@cache
-def _common_words() -> frozenset[str]:
-    return frozenset(word_forms()).union(*word_forms().values())
+def _are_words(parts: list[str]) -> bool:
+    return any(part[:1].isdigit() or not _OF_ADDRESSES.isdisjoint(_canonical(fold(part))) for part in parts)
 
 
 def _numbered(words: list[str]) -> list[str]:
@@ -164,10 +165,10 @@ def _acronyms(words: list[str], tokens: list[str]) -> tuple[str, ...]:
     """Of the meaningful words, of all words, and with the legal form: `tep`, `tepc`, `tepco` for Tokyo Electric Power Company."""
     if len(words) < 2 or len(words) > _MAX_ACRONYM_WORDS:
         return ()
-    short = initials(tokens)
+    short = initials(tokens) if len(tokens) > 1 else ""
     form = [word[0] for word in words[len(tokens) :]] if words[: len(tokens)] == tokens else []
+    first = form[0] if form and words[len(tokens)] != "and" else ""
     with_form = short + "".join(form)
     company = f"{short}co" if len(short) > 1 and form == ["c"] else ""
-    found = dict.fromkeys((short, "".join([word[0] for word in tokens]), with_form, short + "".join(form[:1]), company))
-    least = 2 if len(tokens) > 1 else 3
-    return tuple([acronym for acronym in found if least <= len(acronym) <= _MAX_ACRONYM_CHARS])
+    found = dict.fromkeys((short, "".join([word[0] for word in tokens]), with_form, short + first, company))
+    return tuple([acronym for acronym in found if 1 < len(acronym) <= _MAX_ACRONYM_CHARS])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.matching.frequencies import TermFrequencies
-from app.matching.index_terms import IndexTerms
+from app.matching.index_terms import IndexTerms, words_in_order
 from app.matching.people import nicknames
 from app.matching.plan import PlannedTerm, RetrievalPlan
 from app.matching.text import STOP_WORDS, trigrams
@@ -62,7 +62,9 @@ _MAX_ACRONYMS = 10
 _MAX_LABELS = 14
 _MAX_PART_TOKENS = 64
 _LONGEST_PART = 9
-_MAX_PARTS = 500
+_MANY_TOKENS = 24
+_LONGEST_OF_MANY = 6
+_MAX_PARTS = 300
 _WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"})
 _SHORT_CHANNELS = frozenset({"acronym", "label"})
 _SHORT_TOKEN_CHARS = 6
@@ -159,9 +161,9 @@ def _unfamiliar(tokens: Sequence[str], frequencies: TermFrequencies) -> list[str
 def _parts(tokens: Sequence[str]) -> list[str]:
     """Runs of words inside a longer text, as whole names: a raw affiliation holds its organisation somewhere."""
     words = tokens[:_MAX_PART_TOKENS]
-    longest = min(_LONGEST_PART, len(words) - 1)
+    longest = min(_LONGEST_PART if len(words) <= _MANY_TOKENS else _LONGEST_OF_MANY, len(words) - 1)
     runs = [words[i : i + n] for n in range(longest, 1, -1) for i in range(len(words) - n + 1)]
-    return ["~" + "".join(sorted(w for w in run if w not in STOP_WORDS)) for run in runs if run[0] not in STOP_WORDS]
+    return [words_in_order(run) for run in runs if run[0] not in STOP_WORDS]
 
 
 def _token_clauses(

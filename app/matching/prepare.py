@@ -33,8 +33,8 @@ NORMALISER_VERSION = "10"
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
 """`Photoshop 3.0` is `Photoshop 3`."""
 
-_PLACE_KIND = re.compile("(?<=[\u4e00-\u9fff]{2})[県縣市府都区區町村郡省]$")
-"""The last sign of a place in Chinese characters says that it is a city, a prefecture, …"""
+_PLACE_KIND = re.compile("(?<=[\u4e00-\u9fff]{2})(?<!日)[県縣市府都区區町村郡省]$")
+"""The last sign of a place in Chinese characters says that it is a city, a prefecture, …; `四日市` is a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,6 @@ _NAMES_IN: dict[Kind, Callable[[str], list[str]]] = {
     Kind.ORG: names_in,
     Kind.AFFILIATE: names_in,
     Kind.PERSON: people_named,
-    Kind.GIVEN: people_named,
-    Kind.FAMILY: people_named,
     Kind.CITY: _places_named,
     Kind.REGION: _places_named,
 }
@@ -119,7 +117,7 @@ def normalised(kind: Kind, text: str) -> list[str]:
     normalise, find_names = NORMALISERS[kind], _NAMES_IN.get(kind)
     names = find_names(text) if find_names else ()
     if len(names) > 1:
-        return list(filter(None, map(normalise, names)))
+        return list(filter(None, dict.fromkeys(map(normalise, names))))
     found = normalise(names[0] if names else text)
     return [found] if found else []
 
@@ -152,7 +150,7 @@ class RecordPreparer:
         terms = index_terms(self.slots, form)
         document: dict[str, Any] = {
             "name": " ".join(terms.name),
-            "joined": [*terms.joined, *terms.shortened],
+            "joined": [*terms.joined, *terms.less_one],
             "acronym": terms.acronym,
             "text": " ".join(terms.text),
             "place": " ".join(terms.place),

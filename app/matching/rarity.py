@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 _BACKGROUND_RECORDS = 2_000.0
 """Weight of the background: as if this many records of the register were in the snapshot."""
 _UNSEEN_SHARE = 5e-6
+_COMMON_SHARE = 5e-4
 _REMEMBERED_TOKENS = 30_000
 """A namespace; about 4 MB, and most words of most names."""
 _VALUE_RECORDS = 20.0
@@ -38,6 +39,11 @@ def _background() -> dict[str, float]:
     lines = (files("app.matching.data") / "token_shares.txt").read_text("utf-8").splitlines()
     pairs = (line.split("\t") for line in lines if not line.startswith("#"))
     return {token: float(share) for token, share in pairs}
+
+
+def is_common(token: str) -> bool:
+    """Whether one in 2,000 names of the register holds it."""
+    return _background().get(token, 0.0) >= _COMMON_SHARE
 
 
 def token_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequencies) -> Floats:

@@ -12,8 +12,8 @@ from app.matching.japanese import romanised
 
 _DOTTED = re.compile(r"(?<![a-z0-9])(?:[a-z]\. ?){2,}(?:[a-z](?![a-z0-9]))?")
 _APOSTROPHE = re.compile(r"(?<=[a-z0-9])['`](?=[a-z0-9])")
-_ELIDED = re.compile(r"(?<=[\s(/,;–-])([dD]|[lL]|(?i:dell|degl|dall|all|nell|sull))['’‘´`] ?(?=[^\W\d_])")
-"""Articles and prepositions that lean on the next word; at the start they are mostly part of a name: `L'Oréal`."""
+_ELIDED = re.compile(r"(?<=[\s(/,;–-])(d|l|dell|degl|dall|all|nell|sull)['’‘´`] ?(?=[^\W\d_])", re.IGNORECASE)
+"""Articles and prepositions that lean on the next word; at the start they are part of a name: `L'Oréal`."""
 _UNELIDED = {"l": "le ", "all": "a ", "nell": "a ", "sull": "a "}
 _ONLY_WORDS = "".join(c if c.isalnum() else " " for c in map(chr, range(128)))
 """A table for `str.translate`: what is no letter or digit becomes a space."""
@@ -36,19 +36,10 @@ def to_ascii(text: str) -> str:
 
 
 def without_elisions(text: str) -> str:
-    """Elided French, Italian and Catalan words as words of their own: `Université d'Angers` has `de Angers`.
-
-    Where small letters are used at all, a capital is part of a name: `Carlo D'Angelo`.
-    """
+    """Elided French, Italian and Catalan words as words of their own: `Université d'Angers` has `de Angers`."""
     if not any(mark in text for mark in "'’‘´`"):
         return text
-    capitals = text.isupper()
-    return _ELIDED.sub(lambda found: _unelided(found, capitals=capitals), text)
-
-
-def _unelided(found: re.Match[str], *, capitals: bool) -> str:
-    word = found.group(1)
-    return _UNELIDED.get(word.lower(), "de ") if capitals or word.islower() else found.group()
+    return _ELIDED.sub(lambda found: _UNELIDED.get(found.group(1).lower(), "de "), text)
 
 
 def fold(text: str) -> str:

@@ -20,6 +20,7 @@ _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\u
 _RUN = re.compile(f"[{_UNSPACED}]+")
 _MARKED_FORM = re.compile(r"\( ?[株有合資社財주유재사股] ?\)")
 """A legal form in short: `(株)`, and `㈱` once it is normalised."""
+_CHINESE_FORM = "公司"
 _LEAST_CHARS = {True: 4, False: 3}
 """Of a folded word, by whether it was Latin: a shorter word of one language is another word of the next (`su`, `nam`)."""
 _MAX_PHRASE_WORDS = 4
@@ -84,7 +85,7 @@ def spell_out(text: str) -> str:
 
 def readings(text: str) -> list[str]:
     """The text, and what it is in Japanese where that is not sure: `木戸病院` is Kido or Muhu Hospital."""
-    if text.isascii() or is_japanese(text):
+    if text.isascii() or is_japanese(text) or _CHINESE_FORM in text or read_out(text) is None:
         return [text]
     return [text, *filter(None, [read_out(_meanings(text))])]
 

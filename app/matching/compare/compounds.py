@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from app.matching.compare.alignment import MAX_WORDS
 from app.matching.compare.bags import Bag
+from app.matching.rarity import is_common
 from app.matching.text import STOP_WORDS
 
 _LEAST_COMPOUND_CHARS = 6
@@ -43,7 +44,7 @@ class Compounds:
         """The query's value and a candidate's, written alike."""
         query = self.query
         query, candidate = _taken_apart(query, candidate), _taken_apart(candidate, query)
-        return _shortened(query, candidate), _shortened(candidate, query)
+        return _by_initials(query, candidate), _by_initials(candidate, query)
 
 
 def _parts_by_compound(bag: Bag) -> dict[str, tuple[str, ...]]:
@@ -63,7 +64,8 @@ def _taken_apart(bag: Bag, other: Bag) -> Bag:
 
 
 def _may_be_initials(word: str) -> bool:
-    return 1 < len(word) <= _MAX_INITIALS and word.isalpha() and word not in STOP_WORDS
+    """Common words (`air`, `new`) are no initials, even where they could be."""
+    return 1 < len(word) <= _MAX_INITIALS and word.isalpha() and word not in STOP_WORDS and not is_common(word)
 
 
 def _first_letters(words: tuple[str, ...]) -> str:
@@ -85,12 +87,12 @@ def _runs(words: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
             if len(told) > _MAX_INITIALS:
                 break
             if end + 1 - start < len(words):
-                for initials in {every, told}:
+                for initials in dict.fromkeys((told, every)):
                     if len(initials) >= _LEAST_INITIALS or start == 0:
                         yield initials, start, end + 1
 
 
-def _shortened(bag: Bag, other: Bag) -> Bag:
+def _by_initials(bag: Bag, other: Bag) -> Bag:
     """With its words by their first letters where the other side has those, beside other words, and not the words themselves."""
     mine, theirs = bag.tokens, other.tokens
     if len(theirs) < 2:

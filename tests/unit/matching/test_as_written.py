@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,10 @@ def test_fields_are_known_by_their_names() -> None:
     names = [(name, role) for role, several in WRITTEN["fields"].items() for name in several]
     unknown = [name for name, role in names if infer_roles({name: "string"})[name].value != role]
     assert len(unknown) <= 0.03 * len(names)
+
+
+def test_a_meaning_has_one_line_of_translations() -> None:
+    """A second one would take the first one's place."""
+    lines = (files("app.matching.data") / "translations.txt").read_text("utf-8").splitlines()
+    meanings = [line.partition(":")[0] for line in lines if line and not line.startswith("#")]
+    assert len(meanings) == len(set(meanings))

@@ -47,6 +47,9 @@ def test_kana_are_written_as_they_sound(kana: str, latin: str) -> None:
         ("华大基因", ["huadajiyin"]),
         ("仁濟醫院", ["renji hospital"]),
         ("浙江大学", ["zhejiang university"]),
+        ("株式会社十六銀行", ["juroku bank"]),
+        ("髙橋さくら工業", ["takahashi sakura industry"]),
+        ("華為技術有限公司", ["huawei technology"]),
     ],
 )
 def test_characters_are_read_in_japanese_where_they_may_be(text: str, found: list[str]) -> None:
@@ -62,7 +65,10 @@ def test_characters_are_read_in_japanese_where_they_may_be(text: str, found: lis
         (Kind.PERSON, "习近平", ["xijinping"]),
         (Kind.PERSON, "José Núñez", ["jose nunez"]),
         (Kind.CITY, "小牧市", ["xiaomu", "komaki"]),
+        (Kind.CITY, "四日市", ["sirishi", "yokkaichi"]),
+        (Kind.CITY, "四日市市", ["sirishi", "yokkaichi"]),
         (Kind.CITY, "北京", ["beijing"]),
+        (Kind.FAMILY, "王", ["wang"]),
         (Kind.REGION, "愛知県", ["aichi"]),
     ],
 )
@@ -71,10 +77,15 @@ def test_persons_and_places_are_read_alike(kind: Kind, text: str, found: list[st
 
 
 def test_threads_read_at_the_same_time() -> None:
-    reading.cache_clear()
-    texts = ["萩原", "松岡", "小牧", "弘前", "桂精機", "田辺三菱"] * 50
+    read = reading.__wrapped__
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(reading, texts)) == [reading(text) for text in texts]
+        assert list(pool.map(read, ["小牧", "弘前"] * 500)) == ["komaki", "hirosaki"] * 500
+
+
+@pytest.mark.parametrize("kind", [Kind.ORG, Kind.PERSON, Kind.CITY])
+@pytest.mark.parametrize("text", ["萩" * 20_000 + "株式会社", "あ" * 32_000, "\u3316" * 32_000])
+def test_a_value_of_any_length_is_read(kind: Kind, text: str) -> None:
+    assert normalised(kind, text)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +95,7 @@ def test_threads_read_at_the_same_time() -> None:
         ("CENTRE HOSPITALIER D'ANGERS", "center hospital of angers"),
         ("Agence de l’Aviation", "agency of the aviation"),
         ("Conservatorio dell'Aquila", "conservatorio of aquila"),
-        ("Trattoria Carlo D'Angelo", "trattoria carlo dangelo"),
+        ("Villeneuve D'Ascq", "villeneuve of ascq"),
         ("L'Oréal", "loreal"),
         ("Arnie's Players' Club", "arnies players club"),
     ],
@@ -119,7 +130,7 @@ def test_words_of_trades_and_sciences_are_known_in_other_languages() -> None:
         for word, english in pairs
         if organisation_name(f"Zor {word}").tokens == organisation_name(f"Zor {english}").tokens
     ]
-    assert len(known) >= 0.75 * len(pairs)
+    assert len(known) >= 0.8 * len(pairs)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +156,7 @@ def test_lines_that_ran_together_are_parted(text: str, holds: str) -> None:
         ("nbe", "national bank of egypt", False),
         ("foundation of pt research", "foundation of physical therapy research", False),
         ("dot department of transport nebraska", "nebraska dot", False),
+        ("air france", "american institute of research france", False),
     ],
 )
 def test_initials_inside_a_name_are_its_words(one: str, other: str, same: bool) -> None:
@@ -155,3 +167,17 @@ def test_initials_inside_a_name_are_its_words(one: str, other: str, same: bool) 
         assert (sorted(asked.tokens) == sorted(found.tokens)) is same
         if same:
             assert Compounds(left).concern(right)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Groupe L'Oréal",
+        "Charles D'Amico LLC",
+        "Université Côte d'Azur",
+        "Universitätsklinikum Köln",
+        "Bank Of Côte D'Ivoire",
+    ],
+)
+def test_capitals_make_no_other_name(text: str) -> None:
+    assert names(text) == names(text.upper()) == names(text.lower())

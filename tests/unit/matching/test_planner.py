@@ -55,7 +55,7 @@ def test_a_name_is_found_by_all_of_its_words_but_the_first_or_the_last() -> None
     asked = index_terms(preparer.slots, preparer.form({"name": "Royal Institute of Technology, Stockholm"}))
     [plan] = plan_all([asked], frequencies(1_000), RetrievalPolicy())
     assert indexed & values(plan, "part") == {"~instituteroyaltechnology"}
-    assert not set(asked.joined) & set(asked.shortened)
+    assert not set(asked.joined) & set(asked.less_one)
 
 
 def test_a_name_deep_in_a_long_text_is_asked_for() -> None:
