@@ -38,7 +38,9 @@ class Calibrator:
     values: tuple[float, ...] = (0.0,)
 
     def __call__(self, log_odds: Floats) -> Floats:
-        inside = np.interp(log_odds, self.knots, self.values)
+        following = np.searchsorted(self.knots[1:-1], log_odds, side="right") + 1 if len(self.knots) > 1 else 0
+        rounded_up = np.interp(log_odds, self.knots, self.values)  # by the last bit, just before a knot
+        inside = np.minimum(rounded_up, np.take(self.values, following))
         below = np.minimum(log_odds - self.knots[0], 0.0)
         above = np.maximum(log_odds - self.knots[-1], 0.0)
         calibrated: Floats = inside + below + above

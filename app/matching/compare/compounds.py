@@ -88,7 +88,7 @@ def _runs(words: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
                 break
             if end + 1 - start < len(words):
                 for initials in dict.fromkeys((told, every)):
-                    if len(initials) >= _LEAST_INITIALS or start == 0:
+                    if _may_be_initials(initials) and (len(initials) >= _LEAST_INITIALS or start == 0):
                         yield initials, start, end + 1
 
 
@@ -98,7 +98,7 @@ def _by_initials(bag: Bag, other: Bag) -> Bag:
     if len(theirs) < 2:
         return bag
     for initials, start, end in _runs(mine):
-        if initials not in theirs or initials in mine or not _may_be_initials(initials):
+        if initials not in theirs or initials in mine:
             continue
         if len(initials) < _LEAST_INITIALS and theirs[0] != initials:
             continue

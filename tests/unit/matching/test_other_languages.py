@@ -143,7 +143,7 @@ def test_words_of_trades_and_sciences_are_known_in_other_languages() -> None:
     ],
 )
 def test_lines_that_ran_together_are_parted(text: str, holds: str) -> None:
-    """In long texts, where one of the parts is a common word."""
+    """In long texts, where one of the parts is a number or a word of addresses."""
     assert holds in names(text)[0]
 
 
