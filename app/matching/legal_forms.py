@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
 import yaml
 
+from app.matching.misspellings import Misspellings
 from app.matching.phrases import Phrases
+from app.matching.rarity import is_known
+from app.matching.text import to_ascii
 
 _ONLY_AT_END = frozenset({("national", "association")})
 """Forms of several words that begin other names: `National Association of Realtors`."""
@@ -16,10 +21,17 @@ _LEADING_FORMS = [
     (form,)
     for form in (
         "pt ooo oao zao ao pao pjsc ojsc cjsc jsc too tov uab sia ou as gie "
-        "llc osoo odo tdv prat vat zat nao ano fgup gup mup srl sarl eurl vof oy maatschap doo ctcp mchj"
+        "llc osoo odo tdv prat vat zat nao ano fgup gup mup srl sarl eurl vof oy maatschap doo ctcp mchj ltd gmbh"
     ).split()
 ]
 """Forms that stand before the name: `PT Astra`, `OOO Gazprom`, `UAB Maxima`."""
+
+
+_UNMISTAKABLE = frozenset(
+    "gmbh ggmbh mbh llc llp lllp pllc inc incorporated corp ltd ltda pvt pty pte plc bv bvba cvba nv sprl sarl eurl srl sasu kft zrt nyrt sro "
+    "spzoo doo oyj aps kgaa gbr ohg vof vzw eood ood ehf bhd tbk jsc ojsc cjsc pjsc aktiengesellschaft aktiebolag ltee eireli unipessoal".split()
+)
+"""Forms of one word that are no other word of a name: they are known inside it too."""
 
 
 class LegalForm(NamedTuple):
@@ -33,6 +45,9 @@ class LegalForm(NamedTuple):
 
 
 NO_FORM = LegalForm()
+_SHORT_FORM = 7
+_LEAST_MISSPELT = 6
+_OF_COMPANIES = frozenset({"limited", "stock", "partnership", "company"})
 
 
 @cache
@@ -65,17 +80,69 @@ def _at_end() -> Phrases[LegalForm]:
 def _in_front() -> Phrases[LegalForm]:
     """Legal forms that are written out in several words, and the short ones that stand in front."""
     forms = _legal_forms()
-    several = {form for form in forms if len(form) > 1 and max(map(len, form)) > 2} - _ONLY_AT_END
-    return Phrases({form: forms.get(form, NO_FORM) for form in (*several, *_LEADING_FORMS)})
+    return Phrases({form: forms.get(form, NO_FORM) for form in (*_of_several_words(), *_LEADING_FORMS)})
+
+
+def _of_several_words() -> set[tuple[str, ...]]:
+    """Forms that are written out, which are known wherever they stand."""
+    return {form for form in _legal_forms() if len(form) > 1 and max(map(len, form)) > 2} - _ONLY_AT_END
+
+
+@cache
+def _inside() -> Phrases[LegalForm]:
+    """Forms that are known between other words of a name: `Supply LLC Mark`, `Robert Bosch GmbH Stuttgart`."""
+    forms = _legal_forms()
+    return Phrases({form: forms[form] for form in (*_of_several_words(), *((form,) for form in _UNMISTAKABLE))})
+
+
+@cache
+def _short_forms() -> Mapping[str, LegalForm]:
+    """Companies' forms of one short word that may be another word inside a name: `AG`, `S.p.A.`, `Co`."""
+    forms = {form[0]: legal for form, legal in _legal_forms().items() if len(form) == 1 and len(form[0]) <= _SHORT_FORM}
+    return {form: legal for form, legal in forms.items() if legal.kind in _OF_COMPANIES and form not in _UNMISTAKABLE}
+
+
+@cache
+def _inner_words() -> frozenset[str]:
+    """The words that a form between others begins with."""
+    return frozenset(_short_forms()) | {form[0] for form in _of_several_words()} | _UNMISTAKABLE
+
+
+def without_inner_forms(tokens: list[str], text: str) -> tuple[list[str], LegalForm]:
+    """The words without the forms that stand between them, and the last of these; `text` is what they were read from.
+
+    A short form that may be another word must be set apart in the text, by its dots or by what follows it.
+    """
+    if _inner_words().isdisjoint(tokens[1:]):
+        return tokens, NO_FORM
+    inside, short = _inside(), _short_forms()
+    kept, found, at = tokens[:1], NO_FORM, 1
+    while at < len(tokens):
+        length, form = next(inside.at(tokens, at), (0, NO_FORM))
+        if not length and at < len(tokens) - 1 and tokens[at] in short and _is_set_apart(tokens[at], text):
+            length, form = 1, short[tokens[at]]
+        if length:
+            kept, found = without_and(kept), form if form.kind else found
+        else:
+            kept.append(tokens[at])
+        at += length or 1
+    return kept, found
+
+
+def _is_set_apart(form: str, text: str) -> bool:
+    """`S.p.A.` by its dots, `AG,` and `Ltd (` by what follows."""
+    dotted, plain = r"\.\s?".join(form) + r"\.", rf"{form}\.?(?=\s*[,;(/\[]|\s+[-–])"
+    return re.search(rf"(?<![\w.])(?:{dotted}|{plain})", to_ascii(text), re.IGNORECASE) is not None
 
 
 def split_legal_form(tokens: list[str]) -> tuple[list[str], LegalForm]:
     """Cuts legal forms from the end (and known ones from the front); never cuts the whole name away."""
-    at_end, found = _at_end(), NO_FORM
+    found = NO_FORM
     while len(tokens) > 1:
-        backwards = tokens[:0:-1]
-        forms = (one for one in at_end.at(backwards, 0) if not _are_initials(tokens[-one[0] - 1 :]))
-        length, form = next(forms, (0, NO_FORM))
+        length, form = _form_at_end(tokens)
+        if not length:
+            meant = _misspelt(tokens[-1])
+            length, form = _form_at_end([*tokens[:-1], meant]) if meant else (0, NO_FORM)
         if not length:
             break
         tokens, found = without_and(tokens[:-length]), form
@@ -83,6 +150,24 @@ def split_legal_form(tokens: list[str]) -> tuple[list[str], LegalForm]:
         length, form = next(_in_front().at(tokens[:-1], 0), (0, NO_FORM))
         return tokens[length:], found if found.kind else form
     return tokens, found
+
+
+def _form_at_end(tokens: list[str]) -> tuple[int, LegalForm]:
+    """How many words it has, 0 where there is none."""
+    forms = _at_end().at(tokens[:0:-1], 0)
+    return next((one for one in forms if not _are_initials(tokens[-one[0] - 1 :])), (0, NO_FORM))
+
+
+@lru_cache(maxsize=65_536)
+def _misspelt(word: str) -> str | None:
+    """The long word of a form that a word no register knows may be a misspelling of: `limitwd`, `corporaton`."""
+    return None if len(word) < _LEAST_MISSPELT or is_known(word) else _form_words().meant(word)
+
+
+@cache
+def _form_words() -> Misspellings:
+    forms = (form for form, legal in _legal_forms().items() if legal.kind in _OF_COMPANIES)
+    return Misspellings(word for form in forms for word in form if len(word) >= _LEAST_MISSPELT)
 
 
 def _are_initials(tokens: list[str]) -> bool:

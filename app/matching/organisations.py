@@ -11,22 +11,35 @@ from typing import NamedTuple
 import yaml
 
 from app.matching.foreign_words import ENDS, rebuilt
-from app.matching.legal_forms import LegalForm, split_legal_form, without_and
+from app.matching.legal_forms import LegalForm, split_legal_form, without_and, without_inner_forms
+from app.matching.misspellings import Misspellings
+from app.matching.rarity import is_common, is_known
+from app.matching.remarks import without_remarks
 from app.matching.text import fold, initials
 from app.matching.translations import readings, spell_out, translate_phrases, word_translations
 
 _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
+_LEAST_KNOWN_CHARS = 4
+_LEAST_MISSPELT_CHARS = 7
 _FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
 """The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
 _LONG_TEXT_CHARS = 40
-_GLUED = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})|(?<=[A-Za-z]{3})(?=\d{4})|(?<=\d{4})(?=[A-Z][a-z])")
+_CAPITAL_INSIDE = re.compile(r"[a-z0-9][A-Z]|(?:Inc|Ltd|LLC|PLC)[A-Z]")
+_GLUED_WORDS = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
+_GLUED_LINES = re.compile(rf"{_GLUED_WORDS.pattern}|(?<=[A-Za-z]{{3}})(?=\d{{4}})|(?<=\d{{4}})(?=[A-Z][a-z])")
 """Where lines of a text may have run into each other: `EngineeringKettering`, `Nanchang330031People`."""
+_GLUED_FORM = re.compile(
+    r"(?<=[a-z0-9])(?=(?:Inc|Ltd|LLC|LLP|PLC|Plc|GmbH|Corp|Limited|Company|Incorporated|Corporation|Pty|Pvt|SARL|Co\.,|N\.V\.|B\.V\.|"
+    r"S\.[AL]\.|A\.G\.|S\.p\.A|S\.r\.l)(?![A-Za-z]))|(?<=[a-z])(?=(?:SA|NV|AG|AB|BV|SRL|SPA|ASA|OYJ)$)|"
+    r"(?<=\b(?:Inc|Ltd|LLC|PLC))(?=[A-Z][a-z])"
+)
+"""Where a form ran into the name: `OptionN.V.`, `GogoInc.`, `LtdNufarm`; `PepsiCo` and `BioNTech SE` stay."""
 _OF_ADDRESSES = frozenset(
     "university institute department school college faculty hospital center laboratory academy science engineering division "
     "medical research technology".split()
 )
-"""Words of which one must be among the parts, or a number: `ExxonMobil` stays whole."""
+"""Words of which one must be among the parts, or a number, or one of another language: `ExxonMobil` stays whole."""
 _PAR_VALUE = re.compile(
     r"(?<=\S)\s+(?:DL|LS|EO|SF|HD|YC|CD|AD|SD|DK|NK|SK|ZY|BA|SW|RB)\s?-?[,.]?\d[\d,.]*$|\s+(?:INH\.? ?)?O\.N\.$"
 )
@@ -40,6 +53,8 @@ _SERIES = frozenset(
 )
 _SERIES_NUMBER = re.compile(r"(?=[ivxl])(x[lc]|l?x{0,3})(i[xv]|v?i{0,3})")
 """What is a number behind the name of a series, and may be a letter or a word elsewhere: `Fund V`, `Trust XX`."""
+_PARTICLES = (["of"], ["the"])
+"""What `de`, `van` and `la` are in the middle of a name."""
 _MESSRS = re.compile(r"^M/[Ss]\b\.? ?")
 """`M/s. Sharma Traders`, as Indian registers write a firm."""
 _OTHER_NAME = re.compile(
@@ -50,10 +65,6 @@ _OTHER_NAME = re.compile(
 """What stands between two names of one organisation: `Acme Corp. d/b/a Roadrunner Supplies`."""
 _OTHER_NAME_HINTS = (*"dba d/b d.b t/a fka f/k f.k aka a/k a.k nka n/k n.k".split(), " as ", "formerly")
 """One of them stands in every text that has it, and in few others: looking for them is cheap."""
-_NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
-"""A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
-
-
 class OrganisationName(NamedTuple):
     """A normalised name: its tokens without the legal form, that form, and its acronyms."""
 
@@ -76,16 +87,6 @@ def word_forms() -> dict[str, tuple[str, ...]]:
     return translated | spelled
 
 
-def _split_before_note(text: str) -> tuple[list[str], LegalForm] | None:
-    """The words of a name with a note at its end, and the form in front of the note; None without such a form."""
-    found = _NOTE.match(text)
-    if found is None:
-        return None
-    name, note = (fold(spell_out(part)).split() for part in found.groups())
-    tokens, legal = split_legal_form(_without_article(name))
-    return ([*tokens, *note], legal) if legal.kind else None
-
-
 def _without_article(words: list[str]) -> list[str]:
     """`The Boeing Company` and `Boeing Company (The)` are one name."""
     if len(words) > 1 and words[0] == "the":
@@ -93,9 +94,30 @@ def _without_article(words: list[str]) -> list[str]:
     return words[:-1] if len(words) > 1 and words[-1] == "the" else words
 
 
+@lru_cache(maxsize=65_536)
+def meant(word: str) -> str | None:
+    """The canonical word of which a word that nothing knows may be a misspelt variant: `finanve` is *finance*, so `financial`."""
+    if len(word) < _LEAST_MISSPELT_CHARS or is_known(word) or word in word_forms():
+        return None
+    variant = _variants().meant(word)
+    return word_forms()[variant][0] if variant is not None and variant[0] == word[0] else None
+
+
+@cache
+def _variants() -> Misspellings:
+    """The longer variants of a common word."""
+    forms = ((word, form) for word, form in word_forms().items() if len(form) == 1 and is_common(form[0]))
+    return Misspellings(word for word, _ in forms if len(word) >= _LEAST_MISSPELT_CHARS)
+
+
 def canonical_tokens(tokens: list[str]) -> list[str]:
-    """One spelling of every word, in English where the word is known."""
-    return [form for word in translate_phrases(tokens) for form in _canonical(word)]
+    """One spelling of every word, in English where the word is known.
+
+    A particle that begins a name is no preposition: `Van Rijn` and `Vanrijn` are one name, *of Rijn* is none.
+    """
+    words = translate_phrases(tokens)
+    canonical = [form for word in words for form in _canonical(word)]
+    return [words[0], *canonical[1:]] if canonical[:1] in _PARTICLES else canonical
 
 
 @lru_cache(maxsize=65_536)
@@ -118,16 +140,20 @@ def names_in(text: str) -> list[str]:
 
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
+    if _CAPITAL_INSIDE.search(text) is not None:
+        text = _unglued(_GLUED_FORM.sub(" ", text), _GLUED_WORDS)
     if len(text) > _LONG_TEXT_CHARS:
-        text = _unglued(_FOOTNOTE.sub(r"\1 ", text))
+        text = _unglued(_FOOTNOTE.sub(r"\1 ", text), _GLUED_LINES)
     elif text.endswith(_PAR_VALUE_ENDS):
         text = _PAR_VALUE.sub("", text)
     if text.startswith("M/"):
         text = _MESSRS.sub("", text)
+    text = without_remarks(text)
     words = _without_article(fold(spell_out(text)).split())
     tokens, legal = split_legal_form(words)
-    if not legal.kind and text.endswith(")"):
-        tokens, legal = _split_before_note(text) or (tokens, legal)
+    if len(tokens) > 2:
+        tokens, inner = without_inner_forms(tokens, text)
+        legal = legal if legal.kind else inner
     tokens = without_and(tokens)
     canonical = canonical_tokens(tokens)
     if not _SERIES.isdisjoint(canonical):
@@ -135,17 +161,25 @@ def organisation_name(text: str) -> OrganisationName:
     return OrganisationName(tuple(canonical), legal, _acronyms(words, tokens))
 
 
-def _unglued(text: str) -> str:
+def _unglued(text: str, glued: re.Pattern[str]) -> str:
     """Takes words apart that ran into each other."""
-    if _GLUED.search(text) is None:
+    if glued.search(text) is None:
         return text
     return " ".join(
-        [" ".join(parts) if _are_words(parts) else "".join(parts) for parts in map(_GLUED.split, text.split())]
+        [" ".join(parts) if _are_words(parts) else "".join(parts) for parts in map(glued.split, text.split())]
     )
 
 
 def _are_words(parts: list[str]) -> bool:
-    return any(part[:1].isdigit() or not _OF_ADDRESSES.isdisjoint(_canonical(fold(part))) for part in parts)
+    return len(parts) > 1 and any(part[:1].isdigit() or _is_known(fold(part)) for part in parts)
+
+
+def _is_known(word: str) -> bool:
+    """Whether it is a word of addresses, or would be lost inside another: `FlughafenZurich` is no *airport*."""
+    forms = _canonical(word)
+    return not _OF_ADDRESSES.isdisjoint(forms) or (
+        len(word) >= _LEAST_KNOWN_CHARS and forms not in ((word,), (word.removesuffix("s"),))
+    )
 
 
 def _numbered(words: list[str]) -> list[str]:

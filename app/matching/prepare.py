@@ -27,7 +27,7 @@ from app.matching.schema import MatchSchema
 from app.matching.text import fold
 from app.matching.translations import readings, spell_out
 
-NORMALISER_VERSION = "10"
+NORMALISER_VERSION = "11"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")

@@ -46,6 +46,11 @@ def is_common(token: str) -> bool:
     return _background().get(token, 0.0) >= _COMMON_SHARE
 
 
+def is_known(token: str) -> bool:
+    """Whether the register's names hold it often enough that it is no misspelling."""
+    return token in _background()
+
+
 def token_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequencies) -> Floats:
     """Information of each token of names or texts, in bits; shape (len(tokens),)."""
     known = frequencies.memo.setdefault(namespace, {})

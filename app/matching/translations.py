@@ -24,6 +24,7 @@ _CHINESE_FORM = "公司"
 _LEAST_CHARS = {True: 4, False: 3}
 """Of a folded word, by whether it was Latin: a shorter word of one language is another word of the next (`su`, `nam`)."""
 _MAX_PHRASE_WORDS = 4
+_ORDINAL_ENDS = {1: "st", 2: "nd", 3: "rd"}
 
 
 @cache
@@ -50,8 +51,20 @@ def word_translations() -> dict[str, tuple[str, ...]]:
 
 @cache
 def _phrases() -> Phrases[tuple[str, ...]]:
-    """Phrases of two to four folded words."""
-    return Phrases({words: meaning for words, meaning in _spaced() if 1 < len(words) <= _MAX_PHRASE_WORDS})
+    """Phrases of two to four folded words, numbers among them."""
+    translated = {words: meaning for words, meaning in _spaced() if 1 < len(words) <= _MAX_PHRASE_WORDS}
+    return Phrases(translated | _numbers())
+
+
+def _numbers() -> dict[tuple[str, ...], tuple[str, ...]]:
+    """`forty four` is 44, `twenty first` is 21st."""
+    tens = list(zip(range(20, 100, 10), "twenty thirty forty fifty sixty seventy eighty ninety".split(), strict=True))
+    ones = list(enumerate("one two three four five six seven eight nine".split(), start=1))
+    ordinals = list(enumerate("first second third fourth fifth sixth seventh eighth ninth".split(), start=1))
+    numbers = {(ten, one): (str(many + few),) for many, ten in tens for few, one in ones}
+    return numbers | {
+        (ten, one): (f"{many + few}{_ORDINAL_ENDS.get(few, 'th')}",) for many, ten in tens for few, one in ordinals
+    }
 
 
 def _spaced() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -37,7 +37,7 @@ _SUPPORT = frozenset(
 _OPPOSE = frozenset(
     "unmatched_query unmatched_candidate unmatched_both numbers_differ little_shared legal_differs country_in_name_differs "
     "city_missing_in_long_name codes_differ rarest_query_lost rarest_candidate_lost candidate_elsewhere spelling_lost "
-    "marks_differ only_marks_differ legal_other replaced".split()
+    "marks_differ only_marks_differ legal_other replaced only_common_shared".split()
 )
 _LEVELS = ("differ", "near", "close", "exact")
 _SHRINKAGE = 1e-4

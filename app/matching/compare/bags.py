@@ -56,6 +56,7 @@ BAG_FEATURES = (
     "only_marks_differ",
     "replaced",
     "cover_sure",
+    "only_common_shared",
 )
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
@@ -161,6 +162,9 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
     sure = matched**2 / np.maximum((matched + lost_query + common_left) * (matched + lost_row + common_left), 1e-9)
     cover_query = matched / np.maximum(matched + lost_query, 1e-9)
     cover_row = matched / np.maximum(matched + lost_row, 1e-9)
+    rarest_shared = query.most(np.where(found, common, 0.0))
+    rarest_query_lost, rarest_row_lost = query.most(query_left), row.most(row_left)
+    rarest_lost = np.minimum(rarest_query_lost, rarest_row_lost)
     columns = {
         "present": 1.0,
         "matched": np.minimum(matched, 40.0) / 10.0,
@@ -175,12 +179,13 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
         "spelling": query.sums((found & ~same).astype(float)) / 3.0,
         "spelling_lost": common_left / 10.0,
         "cover_sure": np.maximum(0.0, sure - 0.8) * 5.0,
+        "only_common_shared": (0 < rarest_shared) & (rarest_shared < _COMMON_BITS) & (rarest_lost >= _COMMON_BITS),
         "replaced": np.minimum(query.sums(alignment.replaced), 20.0) / 10.0,
         "query_within": (lost_query == 0) & (lost_row > 0),
         "candidate_within": (lost_row == 0) & (lost_query > 0),
         "little_shared": matched < _LITTLE_BITS,
-        "rarest_query_lost": query.most(query_left) / 10.0,
-        "rarest_candidate_lost": row.most(row_left) / 10.0,
+        "rarest_query_lost": rarest_query_lost / 10.0,
+        "rarest_candidate_lost": rarest_row_lost / 10.0,
         "run_candidate": alignment.longest_run / np.maximum(row.sums(row.bits), 1e-9),
     }
     for name, column in columns.items():

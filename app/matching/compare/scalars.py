@@ -21,6 +21,8 @@ class Level(IntEnum):
 
 _CLOSE = 0.8
 _LEAST_PHONE_DIGITS = 7
+_LOOK_ALIKE = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"))
+"""What a scanner, or a person who copies, reads for one letter: `Wornbwell` for *Wombwell*."""
 
 
 def _spelling(left: str, right: str, close: float = _CLOSE) -> Level:
@@ -82,12 +84,20 @@ def _postal(left: str, right: str) -> Level:
 
 def _city(left: str, right: str) -> Level:
     level = _spelling(left, right)
+    if level is Level.DIFFERENT and any(look in left or look in right for look, _ in _LOOK_ALIKE):
+        level = min(_spelling(_as_it_looks(left), _as_it_looks(right)), Level.CLOSE)
     if level is not Level.DIFFERENT or not (" " in left or " " in right):
         return level
     words, others = set(left.split()), set(right.split())
     if words <= others or others <= words:
         return Level.CLOSE
     return Level.NEAR if words & others else Level.DIFFERENT
+
+
+def _as_it_looks(text: str) -> str:
+    for look, letter in _LOOK_ALIKE:
+        text = text.replace(look, letter)
+    return text
 
 
 def _region(left: str, right: str) -> Level:

@@ -12,6 +12,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from app.matching.compare.words import Integers, Words
+from app.matching.organisations import meant
 from app.matching.people import nicknames
 
 Floats = npt.NDArray[np.float64]
@@ -23,6 +24,7 @@ _SHORT_PREFIX_SIMILARITY = 0.78
 _INITIAL_SIMILARITY = 0.76
 _NICKNAME_SIMILARITY = 0.9
 _SKELETON_SIMILARITY = 0.78
+_MISSPELT_SIMILARITY = 0.88
 _VOWELS = frozenset("aeiou")
 _LEAST_PREFIX_CHARS = 3
 _MOST_EDITS = 1.0 - ALIKE + 1e-9
@@ -57,6 +59,7 @@ def pair_similarities(words: Words, left: Integers, right: Integers, *, persons:
     if persons:
         _add_nicknames(found, words, left, right)
     else:
+        _add_meant(found, words, left, right)
         _tell_apart(found, words, left, right)
     similar[other] = found
     return similar
@@ -132,6 +135,19 @@ def _add_nicknames(found: Floats, words: Words, left: Integers, right: Integers)
     for pair in (called[left] & called[right] & (found < _NICKNAME_SIMILARITY)).nonzero()[0].tolist():
         if not formal[left[pair]].isdisjoint(formal[right[pair]]):
             found[pair] = _NICKNAME_SIMILARITY
+
+
+def _add_meant(found: Floats, words: Words, left: Integers, right: Integers) -> None:
+    """A misspelt variant of a word that names are compared by: `finanve` meets `financial`, which stands for *finance*."""
+    places = [(at, words.place(word)) for at, word in enumerate(map(meant, words.text)) if word is not None]
+    pairs = [(at, place) for at, place in places if place is not None]
+    if not pairs:
+        return
+    stands_for = np.full(len(words.text), -1)
+    at, place = zip(*pairs, strict=True)
+    stands_for[list(at)] = place
+    same = (stands_for[left] == right) | (stands_for[right] == left)
+    found[same] = np.maximum(found[same], _MISSPELT_SIMILARITY)
 
 
 def _tell_apart(found: Floats, words: Words, left: Integers, right: Integers) -> None:

@@ -1,0 +1,57 @@
+"""Remarks that people leave in the field of a name: `Acme Ltd *DO NOT USE*`, `(old) Acme`, `Acme / Accounts Payable`.
+
+They are the state of a record, or the part of a firm that is written to; never part of the name. Only what is set apart is
+cut: *Old Navy*, *Test Valley* and *Parent Company Foundation* keep their words.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+_CARE_OF = re.compile(r"(?:^|[\s,(]+)c/o\b[.:,]?", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[(\[*/|,;:–—-]|  ")
+"""Without one, nothing is set apart."""
+_BRACKETS = "([*"
+_AROUND_END = " *.)"
+
+
+class _Patterns(NamedTuple):
+    set_apart: re.Pattern[str]
+    """In brackets or between asterisks, anywhere."""
+    behind: re.Pattern[str]
+    in_front: re.Pattern[str]
+    last_words: tuple[str, ...]
+    first_words: tuple[str, ...]
+
+
+@cache
+def _patterns() -> _Patterns:
+    lines = (files("app.matching.data") / "remarks.txt").read_text("utf-8").splitlines()
+    remarks = sorted((line for line in lines if line and not line.startswith("#")), key=len, reverse=True)
+    any_remark = "|".join(r"\s+".join(map(re.escape, remark.split())) for remark in remarks)
+    return _Patterns(
+        re.compile(rf"\s*(?:\(\s*(?:{any_remark})\s*\)|\[\s*(?:{any_remark})\s*\]|\*+\s*(?:{any_remark})\s*\*+)\s*", re.I),
+        re.compile(rf"(?:\s*[/|,;*]|\s+[-–—:]+|\s(?=\s))\s*(?:{any_remark})[\s*.]*$", re.I),
+        re.compile(rf"^\W*(?:{any_remark})(?:\s*[*/|:]+|\s+[-–—]+(?=\s)|(?=\s\s))\s*", re.I),
+        tuple({remark.split()[-1] for remark in remarks}),
+        tuple({remark.split()[0] for remark in remarks}),
+    )
+
+
+def without_remarks(text: str) -> str:
+    """The text without remarks; as it is where nothing would be left."""
+    if _SEPARATOR.search(text) is None:
+        return text
+    patterns, lower, left = _patterns(), text.lower(), text
+    if "c/o" in lower:
+        left = _CARE_OF.sub(" ", left)
+    if any(bracket in text for bracket in _BRACKETS):
+        left = patterns.set_apart.sub(" ", left)
+    if lower.rstrip(_AROUND_END).endswith(patterns.last_words):
+        left = patterns.behind.sub("", left)
+    if lower.lstrip(_BRACKETS).startswith(patterns.first_words):
+        left = patterns.in_front.sub("", left)
+    return left if left is text or any(map(str.isalnum, left)) else text
