@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import yaml
 from app.matching.misspellings import Misspellings
 from app.matching.phrases import Phrases
 from app.matching.rarity import is_known
-from app.matching.text import to_ascii
+from app.matching.text import MAX_CHARS, to_ascii
 
 _ONLY_AT_END = frozenset({("national", "association")})
 """Forms of several words that begin other names: `National Association of Realtors`."""
@@ -25,13 +25,15 @@ _LEADING_FORMS = [
     ).split()
 ]
 """Forms that stand before the name: `PT Astra`, `OOO Gazprom`, `UAB Maxima`."""
-
-
 _UNMISTAKABLE = frozenset(
-    "gmbh ggmbh mbh llc llp lllp pllc inc incorporated corp ltd ltda pvt pty pte plc bv bvba cvba nv sprl sarl eurl srl sasu kft zrt nyrt sro "
-    "spzoo doo oyj aps kgaa gbr ohg vof vzw eood ood ehf bhd tbk jsc ojsc cjsc pjsc aktiengesellschaft aktiebolag ltee eireli unipessoal".split()
+    "gmbh ggmbh mbh llc llp lllp pllc inc incorporated corp ltd ltda pvt pty pte plc bv bvba cvba nv sprl sarl eurl srl sasu "
+    "kft zrt nyrt sro spzoo doo oyj aps kgaa gbr ohg vof vzw eood ood ehf bhd tbk jsc ojsc cjsc pjsc aktiengesellschaft "
+    "aktiebolag ltee eireli unipessoal".split()
 )
 """Forms of one word that are no other word of a name: they are known inside it too."""
+_OF_COMPANIES = frozenset({"limited", "stock", "partnership", "company"})
+_SHORT_FORM_CHARS = 7
+_LEAST_MISSPELT_CHARS = 6
 
 
 class LegalForm(NamedTuple):
@@ -45,9 +47,6 @@ class LegalForm(NamedTuple):
 
 
 NO_FORM = LegalForm()
-_SHORT_FORM = 7
-_LEAST_MISSPELT = 6
-_OF_COMPANIES = frozenset({"limited", "stock", "partnership", "company"})
 
 
 @cache
@@ -98,7 +97,9 @@ def _inside() -> Phrases[LegalForm]:
 @cache
 def _short_forms() -> Mapping[str, LegalForm]:
     """Companies' forms of one short word that may be another word inside a name: `AG`, `S.p.A.`, `Co`."""
-    forms = {form[0]: legal for form, legal in _legal_forms().items() if len(form) == 1 and len(form[0]) <= _SHORT_FORM}
+    forms = {
+        form[0]: legal for form, legal in _legal_forms().items() if len(form) == 1 and len(form[0]) <= _SHORT_FORM_CHARS
+    }
     return {form: legal for form, legal in forms.items() if legal.kind in _OF_COMPANIES and form not in _UNMISTAKABLE}
 
 
@@ -115,24 +116,31 @@ def without_inner_forms(tokens: list[str], text: str) -> tuple[list[str], LegalF
     """
     if _inner_words().isdisjoint(tokens[1:]):
         return tokens, NO_FORM
-    inside, short = _inside(), _short_forms()
+    inside, short = _inside(), _set_apart(_short_forms().keys() & tokens[1:-1], text)
     kept, found, at = tokens[:1], NO_FORM, 1
     while at < len(tokens):
         length, form = next(inside.at(tokens, at), (0, NO_FORM))
-        if not length and at < len(tokens) - 1 and tokens[at] in short and _is_set_apart(tokens[at], text):
-            length, form = 1, short[tokens[at]]
+        if tokens[at] in short and not length:
+            length, form = 1, _short_forms()[tokens[at]]
         if length:
-            kept, found = without_and(kept), form if form.kind else found
+            kept, found = without_and(kept), form
         else:
             kept.append(tokens[at])
         at += length or 1
     return kept, found
 
 
-def _is_set_apart(form: str, text: str) -> bool:
-    """`S.p.A.` by its dots, `AG,` and `Ltd (` by what follows."""
-    dotted, plain = r"\.\s?".join(form) + r"\.", rf"{form}\.?(?=\s*[,;(/\[]|\s+[-–])"
-    return re.search(rf"(?<![\w.])(?:{dotted}|{plain})", to_ascii(text), re.IGNORECASE) is not None
+def _set_apart(forms: Collection[str], text: str) -> set[str]:
+    """Those that are known as forms by their dots (`S.p.A.`) or by what follows them (`AG,`, `AB (`)."""
+    if not forms:
+        return set()
+    text = to_ascii(text[:MAX_CHARS])
+    return {form for form in forms if re.search(_as_form(form), text, re.IGNORECASE)}
+
+
+def _as_form(form: str) -> str:
+    dotted, followed = r"\.\s?".join(form) + r"\.", rf"{form}\.?(?=\s*[,;(/\[]|\s+[-–])"
+    return rf"(?<![\w.])(?:{dotted}|{followed})"
 
 
 def split_legal_form(tokens: list[str]) -> tuple[list[str], LegalForm]:
@@ -161,13 +169,13 @@ def _form_at_end(tokens: list[str]) -> tuple[int, LegalForm]:
 @lru_cache(maxsize=65_536)
 def _misspelt(word: str) -> str | None:
     """The long word of a form that a word no register knows may be a misspelling of: `limitwd`, `corporaton`."""
-    return None if len(word) < _LEAST_MISSPELT or is_known(word) else _form_words().meant(word)
+    return None if len(word) < _LEAST_MISSPELT_CHARS or is_known(word) else _form_words().meant(word)
 
 
 @cache
 def _form_words() -> Misspellings:
     forms = (form for form, legal in _legal_forms().items() if legal.kind in _OF_COMPANIES)
-    return Misspellings(word for form in forms for word in form if len(word) >= _LEAST_MISSPELT)
+    return Misspellings(word for form in forms for word in form if len(word) >= _LEAST_MISSPELT_CHARS)
 
 
 def _are_initials(tokens: list[str]) -> bool:

@@ -22,16 +22,17 @@ _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
 _LEAST_KNOWN_CHARS = 4
 _LEAST_MISSPELT_CHARS = 7
+_MOST_DIGITS = 0.25
 _FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
 """The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
 _LONG_TEXT_CHARS = 40
-_CAPITAL_INSIDE = re.compile(r"[a-z0-9][A-Z]|(?:Inc|Ltd|LLC|PLC)[A-Z]")
-_GLUED_WORDS = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
+_CAPITAL_INSIDE = re.compile(r"[a-z0-9ß-ÿ][A-ZÀ-Þ]|(?:LLC|PLC)[A-Z]")
+_GLUED_WORDS = re.compile(r"(?<=[a-zß-ÿ]{3})(?=[A-ZÀ-Þ][a-zß-ÿ]{2})")
 _GLUED_LINES = re.compile(rf"{_GLUED_WORDS.pattern}|(?<=[A-Za-z]{{3}})(?=\d{{4}})|(?<=\d{{4}})(?=[A-Z][a-z])")
 """Where lines of a text may have run into each other: `EngineeringKettering`, `Nanchang330031People`."""
 _GLUED_FORM = re.compile(
-    r"(?<=[a-z0-9])(?=(?:Inc|Ltd|LLC|LLP|PLC|Plc|GmbH|Corp|Limited|Company|Incorporated|Corporation|Pty|Pvt|SARL|Co\.,|N\.V\.|B\.V\.|"
-    r"S\.[AL]\.|A\.G\.|S\.p\.A|S\.r\.l)(?![A-Za-z]))|(?<=[a-z])(?=(?:SA|NV|AG|AB|BV|SRL|SPA|ASA|OYJ)$)|"
+    r"(?<=[a-z0-9ß-ÿ])(?=(?:Inc|Ltd|LLC|LLP|PLC|Plc|GmbH|Corp|Limited|Company|Incorporated|Corporation|Pty|Pvt|SARL|Co\.,|N\.V\.|B\.V\.|"
+    r"S\.[AL]\.|A\.G\.|S\.p\.A|S\.r\.l)(?![A-Za-z]))|(?<=[a-zß-ÿ])(?=(?:SA|NV|AG|AB|BV|SRL|SPA|ASA|OYJ)$)|"
     r"(?<=\b(?:Inc|Ltd|LLC|PLC))(?=[A-Z][a-z])"
 )
 """Where a form ran into the name: `OptionN.V.`, `GogoInc.`, `LtdNufarm`; `PepsiCo` and `BioNTech SE` stay."""
@@ -65,6 +66,8 @@ _OTHER_NAME = re.compile(
 """What stands between two names of one organisation: `Acme Corp. d/b/a Roadrunner Supplies`."""
 _OTHER_NAME_HINTS = (*"dba d/b d.b t/a fka f/k f.k aka a/k a.k nka n/k n.k".split(), " as ", "formerly")
 """One of them stands in every text that has it, and in few others: looking for them is cheap."""
+
+
 class OrganisationName(NamedTuple):
     """A normalised name: its tokens without the legal form, that form, and its acronyms."""
 
@@ -123,9 +126,20 @@ def canonical_tokens(tokens: list[str]) -> list[str]:
 @lru_cache(maxsize=65_536)
 def _canonical(word: str) -> tuple[str, ...]:
     forms = word_forms()
+    if not word.isalpha():
+        word = _in_letters(word)
     if word in forms or not word.endswith(ENDS):
         return forms.get(word, (word,))
     return tuple(form for part in rebuilt(word, forms) for form in forms.get(part, (part,)))
+
+
+def _in_letters(word: str) -> str:
+    """A known word in which a digit stands for the letter that it looks like: `h0tel`, `f1nance`."""
+    digits = sum(map(str.isdigit, word))
+    if not 0 < digits <= len(word) * _MOST_DIGITS:
+        return word
+    looks = (word.translate(str.maketrans("01", letters)) for letters in ("ol", "oi"))
+    return next((look for look in looks if look in word_forms() or is_known(look)), word)
 
 
 def names_in(text: str) -> list[str]:
@@ -140,6 +154,7 @@ def names_in(text: str) -> list[str]:
 
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
+    text = without_remarks(text)
     if _CAPITAL_INSIDE.search(text) is not None:
         text = _unglued(_GLUED_FORM.sub(" ", text), _GLUED_WORDS)
     if len(text) > _LONG_TEXT_CHARS:
@@ -148,7 +163,6 @@ def organisation_name(text: str) -> OrganisationName:
         text = _PAR_VALUE.sub("", text)
     if text.startswith("M/"):
         text = _MESSRS.sub("", text)
-    text = without_remarks(text)
     words = _without_article(fold(spell_out(text)).split())
     tokens, legal = split_legal_form(words)
     if len(tokens) > 2:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 _CARE_OF = re.compile(r"(?:^|[\s,(]+)c/o\b[.:,]?", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[(\[*/|,;:–—-]|  ")
 """Without one, nothing is set apart."""
+_MOST_CHARS = 300
+"""A longer text is no name with a remark, and costs the patterns too much."""
 _BRACKETS = "([*"
 _AROUND_END = " *.)"
 
@@ -33,7 +35,7 @@ def _patterns() -> _Patterns:
     remarks = sorted((line for line in lines if line and not line.startswith("#")), key=len, reverse=True)
     any_remark = "|".join(r"\s+".join(map(re.escape, remark.split())) for remark in remarks)
     return _Patterns(
-        re.compile(rf"\s*(?:\(\s*(?:{any_remark})\s*\)|\[\s*(?:{any_remark})\s*\]|\*+\s*(?:{any_remark})\s*\*+)\s*", re.I),
+        re.compile(rf"\(\s*(?:{any_remark})\s*\)|\[\s*(?:{any_remark})\s*\]|\*+\s*(?:{any_remark})\s*\*+", re.I),
         re.compile(rf"(?:\s*[/|,;*]|\s+[-–—:]+|\s(?=\s))\s*(?:{any_remark})[\s*.]*$", re.I),
         re.compile(rf"^\W*(?:{any_remark})(?:\s*[*/|:]+|\s+[-–—]+(?=\s)|(?=\s\s))\s*", re.I),
         tuple({remark.split()[-1] for remark in remarks}),
@@ -43,7 +45,7 @@ def _patterns() -> _Patterns:
 
 def without_remarks(text: str) -> str:
     """The text without remarks; as it is where nothing would be left."""
-    if _SEPARATOR.search(text) is None:
+    if len(text) > _MOST_CHARS or _SEPARATOR.search(text) is None:
         return text
     patterns, lower, left = _patterns(), text.lower(), text
     if "c/o" in lower:

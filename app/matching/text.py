@@ -20,7 +20,7 @@ _ONLY_WORDS = "".join(c if c.isalnum() else " " for c in map(chr, range(128)))
 _LATIN_SPECIAL = str.maketrans(
     {"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "œ": "oe", "đ": "d", "ł": "l", "Ł": "L"}
 )
-_MAX_CHARS = 4_000
+MAX_CHARS = 4_000
 """A longer value is cut here; no name, address or title that a person would match by is longer."""
 
 STOP_WORDS = frozenset(
@@ -48,7 +48,7 @@ def fold(text: str) -> str:
     Transliterates other scripts, writes out ampersands, joins dotted abbreviations (`I.B.M.` is `ibm`, `S.A.` is `sa`)
     and possessives (`Arnie's` is `arnies`).
     """
-    text = to_ascii(text[:_MAX_CHARS])
+    text = to_ascii(text[:MAX_CHARS])
     text = text.lower().replace("&", " and ").replace("+", " and ")
     if "." in text:
         text = _DOTTED.sub(lambda found: found.group().replace(".", "").replace(" ", "") + " ", text)

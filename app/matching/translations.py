@@ -24,6 +24,9 @@ _CHINESE_FORM = "公司"
 _LEAST_CHARS = {True: 4, False: 3}
 """Of a folded word, by whether it was Latin: a shorter word of one language is another word of the next (`su`, `nam`)."""
 _MAX_PHRASE_WORDS = 4
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = "one two three four five six seven eight nine".split()
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth".split()
 _ORDINAL_ENDS = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -58,13 +61,12 @@ def _phrases() -> Phrases[tuple[str, ...]]:
 
 def _numbers() -> dict[tuple[str, ...], tuple[str, ...]]:
     """`forty four` is 44, `twenty first` is 21st."""
-    tens = list(zip(range(20, 100, 10), "twenty thirty forty fifty sixty seventy eighty ninety".split(), strict=True))
-    ones = list(enumerate("one two three four five six seven eight nine".split(), start=1))
-    ordinals = list(enumerate("first second third fourth fifth sixth seventh eighth ninth".split(), start=1))
-    numbers = {(ten, one): (str(many + few),) for many, ten in tens for few, one in ones}
-    return numbers | {
-        (ten, one): (f"{many + few}{_ORDINAL_ENDS.get(few, 'th')}",) for many, ten in tens for few, one in ordinals
-    }
+    numbers: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for many, ten in zip(range(20, 100, 10), _TENS, strict=True):
+        for few, (one, ordinal) in enumerate(zip(_ONES, _ORDINALS, strict=True), start=1):
+            numbers[ten, one] = (str(many + few),)
+            numbers[ten, ordinal] = (f"{many + few}{_ORDINAL_ENDS.get(few, 'th')}",)
+    return numbers
 
 
 def _spaced() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:

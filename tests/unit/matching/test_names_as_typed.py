@@ -1,0 +1,133 @@
+"""Names as people type them: remarks beside them, forms anywhere, words run together, slips of the fingers."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from app.matching.compare.bags import BAG_FEATURES, BagPairs, compare_bags, parse_bag
+from app.matching.compare.words import Words
+from app.matching.frequencies import TermFrequencies
+from app.matching.layout import Kind
+from app.matching.organisations import organisation_name
+from app.matching.prepare import NORMALISERS
+from app.matching.remarks import without_remarks
+
+NO_TERMS = TermFrequencies(1000, np.empty(0, np.uint64), np.empty(0, np.uint32))
+
+
+def _remarks() -> list[str]:
+    lines = (files("app.matching.data") / "remarks.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("remark", _remarks())
+def test_a_remark_that_is_set_apart_is_no_part_of_the_name(remark: str) -> None:
+    plain = organisation_name("Zorbatek Tools Ltd")
+    for text in ("{} ({})", "{} *{}*", "{} - {}", "{} / {}", "{}, {}", "{}  {}", "{} [{}]"):
+        for said in (remark, remark.upper(), remark.title()):
+            assert organisation_name(text.format("Zorbatek Tools Ltd", said)) == plain
+    assert organisation_name(f"({remark}) Zorbatek Tools Ltd") == plain
+    assert organisation_name(f"{remark.upper()} - Zorbatek Tools Ltd") == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Old Navy",
+        "Test Valley",
+        "Parent Company Foundation",
+        "HQ Trivia",
+        "Test-Fuchs GmbH",
+        "Blue-Old",
+        "Test",
+        "(test)",
+    ],
+)
+def test_the_same_words_inside_a_name_stay(text: str) -> None:
+    assert without_remarks(text) == text
+
+
+def test_a_firm_in_care_of_another_keeps_its_name() -> None:
+    assert organisation_name("Zorbatek Ltd c/o").tokens == ("zorbatek",)
+    assert organisation_name("c/o Zorbatek Ltd").tokens == ("zorbatek",)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "legal"),
+    [
+        ("Supply, LLC Zorbatek", "supply zorbatek", "llc"),
+        ("Robert Zorbatek GmbH, Stuttgart", "robert zorbatek stuttgart", "gmbh"),
+        ("Product Italia S.p.A. Zorbatek", "products italy zorbatek", "spa"),
+        ("Zorbatek AG, Munich, Germany", "zorbatek munich germany", "ag"),
+        ("Zorbatek AG (Schweiz)", "zorbatek switzerland", "ag"),
+        ("Service Società Cooperativa Zorbatek", "service zorbatek", "coop"),
+        ("Zorbatek AG Services", "zorbatek ag service", ""),
+        ("Zorbatek SPA Services", "zorbatek spa service", ""),
+        ("Zorbatek Limited Duration Plan", "zorbatek limited duration plan", ""),
+        ("ZorbatekInc.", "zorbatek", "inc"),
+        ("ZorbatekN.V.", "zorbatek", "nv"),
+        ("ZorbatekSA", "zorbatek", "sa"),
+        ("Zorbatek PublicCompany Limited", "zorbatek", "plc"),
+        ("LtdZorbatek", "zorbatek", "ltd"),
+        ("PepsiCo", "pepsico", ""),
+        ("BioNTech SE", "biontech", "se"),
+        ("Zorbatek Limitwd", "zorbatek", "ltd"),
+        ("Zorbatek Corporaton", "zorbatek", "corp"),
+        ("Zorbatek Limits", "zorbatek limits", ""),
+    ],
+)
+def test_a_form_is_known_inside_a_name_and_run_into_it_and_misspelt(text: str, tokens: str, legal: str) -> None:
+    name = organisation_name(text)
+    assert (" ".join(name.tokens), name.legal.name) == (tokens, legal)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("FlughafenZürich AG", "Flughafen Zürich AG"),
+        ("OxfordUniversity", "Oxford University"),
+        ("Zorbatek H0tel", "Zorbatek Hotel"),
+        ("Zorbatek F1nance G1obal", "Zorbatek Finance Global"),
+        ("Brigade Forty-Four", "Brigade 44"),
+        ("Twenty-First Century Zorbatek", "21st Century Zorbatek"),
+    ],
+)
+def test_two_ways_to_write_one_name(one: str, other: str) -> None:
+    assert organisation_name(one).tokens == organisation_name(other).tokens
+
+
+def test_a_particle_that_begins_a_name_is_part_of_it() -> None:
+    assert organisation_name("Van Rijn B.V.").tokens == ("van", "rijn")
+    assert organisation_name("Museum van Rijn").tokens == ("museum", "of", "rijn")
+
+
+def _features(query: str, candidate: str) -> dict[str, float]:
+    one, other = (parse_bag(NORMALISERS[Kind.ORG](name)) for name in (query, candidate))
+    pairs = BagPairs(Kind.ORG, [one], np.array([0]), [other], Words([*one.tokens, *other.tokens]))
+    return dict(zip(BAG_FEATURES, compare_bags(pairs, NO_TERMS)[0].tolist(), strict=True))
+
+
+def test_a_misspelt_variant_meets_the_word_that_it_stands_for() -> None:
+    """`finance` is compared as `financial`, from which `finanve` is three letters away."""
+    misspelt, another = (
+        _features("Zorbatek Finanve", "Zorbatek Finance"),
+        _features("Zorbatek Xinabwe", "Zorbatek Finance"),
+    )
+    assert misspelt["unmatched_query"] == 0
+    assert another["unmatched_query"] > 0
+
+
+@pytest.mark.parametrize(
+    ("query", "candidate", "expected"),
+    [
+        ("Hyloris Services", "Mithra Services", 1.0),
+        ("Hyloris Services", "Hyloris Group", 0.0),
+        ("Hyloris Services", "Global Services", 0.0),
+        ("Hyloris", "Mithra", 0.0),
+    ],
+)
+def test_names_that_share_only_a_common_word_are_told(query: str, candidate: str, expected: float) -> None:
+    assert _features(query, candidate)["only_common_shared"] == expected
