@@ -26,14 +26,19 @@ _LEADING_FORMS = [
 ]
 """Forms that stand before the name: `PT Astra`, `OOO Gazprom`, `UAB Maxima`."""
 _UNMISTAKABLE = frozenset(
-    "gmbh ggmbh mbh llc llp lllp pllc inc incorporated corp ltd ltda pvt pty pte plc bv bvba cvba nv sprl sarl eurl srl sasu "
-    "kft zrt nyrt sro spzoo doo oyj aps kgaa gbr ohg vof vzw eood ood ehf bhd tbk jsc ojsc cjsc pjsc aktiengesellschaft "
-    "aktiebolag ltee eireli unipessoal".split()
+    "gmbh ggmbh mbh llc llp lllp pllc incorporated ltd ltda pvt pty pte bvba cvba sprl sarl eurl srl sasu kft zrt nyrt sro spzoo "
+    "oyj kgaa ohg vof vzw eood ood ehf bhd tbk jsc ojsc cjsc pjsc aktiengesellschaft aktiebolag ltee eireli unipessoal".split()
 )
-"""Forms of one word that are no other word of a name: they are known inside it too."""
+"""Forms of one word that hardly any name has as another word: they are known inside it too."""
+_NOT_INSIDE = frozenset({("public", "company"), ("and", "co"), ("est",), ("cia",)})
+"""Forms that are other words inside a name: `Public Company Accounting Oversight Board`, `Security and Co-operation`."""
 _OF_COMPANIES = frozenset({"limited", "stock", "partnership", "company"})
-_SHORT_FORM_CHARS = 7
-_LEAST_MISSPELT_CHARS = 6
+_LEAST_SPELT_CHARS = 5
+"""Of a form of three words and more, that single letters are none by chance: `sa de cv`, `sp z oo`."""
+_OFTEN_MISSPELT = (
+    "limited company corporation incorporated private public partnership proprietary gesellschaft aktiengesellschaft limitada "
+    "aktiebolag".split()
+)
 
 
 class LegalForm(NamedTuple):
@@ -89,41 +94,55 @@ def _of_several_words() -> set[tuple[str, ...]]:
 
 @cache
 def _inside() -> Phrases[LegalForm]:
-    """Forms that are known between other words of a name: `Supply LLC Mark`, `Robert Bosch GmbH Stuttgart`."""
-    forms = _legal_forms()
-    return Phrases({form: forms[form] for form in (*_of_several_words(), *((form,) for form in _UNMISTAKABLE))})
+    """Companies' forms that are known between other words of a name: `Supply LLC Mark`, `Robert Bosch GmbH Stuttgart`."""
+    forms = {form: legal for form, legal in _of_companies().items() if len(form) > 1 or form[0] in _UNMISTAKABLE}
+    return Phrases({form: legal for form, legal in forms.items() if len(form) == 1 or _is_spelt_out(form)})
+
+
+def _is_spelt_out(form: tuple[str, ...]) -> bool:
+    return max(map(len, form)) > 2 or (len(form) > 2 and sum(map(len, form)) >= _LEAST_SPELT_CHARS)
 
 
 @cache
-def _short_forms() -> Mapping[str, LegalForm]:
-    """Companies' forms of one short word that may be another word inside a name: `AG`, `S.p.A.`, `Co`."""
-    forms = {
-        form[0]: legal for form, legal in _legal_forms().items() if len(form) == 1 and len(form[0]) <= _SHORT_FORM_CHARS
-    }
-    return {form: legal for form, legal in forms.items() if legal.kind in _OF_COMPANIES and form not in _UNMISTAKABLE}
+def _of_one_word() -> Mapping[str, LegalForm]:
+    """Companies' forms that may be another word inside a name: `AG`, `S.p.A.`, `Co`."""
+    forms = ((form[0], legal) for form, legal in _of_companies().items() if len(form) == 1)
+    return {form: legal for form, legal in forms if form not in _UNMISTAKABLE}
+
+
+def company_forms() -> frozenset[str]:
+    """Companies' forms of one word, of three letters and more."""
+    return frozenset(form[0] for form in _of_companies() if len(form) == 1 and len(form[0]) > 2)
+
+
+@cache
+def _of_companies() -> dict[tuple[str, ...], LegalForm]:
+    known = _legal_forms().items()
+    return {form: legal for form, legal in known if legal.kind in _OF_COMPANIES and form not in _NOT_INSIDE}
 
 
 @cache
 def _inner_words() -> frozenset[str]:
     """The words that a form between others begins with."""
-    return frozenset(_short_forms()) | {form[0] for form in _of_several_words()} | _UNMISTAKABLE
+    return frozenset(form[0] for form in _of_companies())
 
 
 def without_inner_forms(tokens: list[str], text: str) -> tuple[list[str], LegalForm]:
-    """The words without the forms that stand between them, and the last of these; `text` is what they were read from.
+    """The words without the forms that stand between them, and the first of these; `text` is what they were read from.
 
-    A short form that may be another word must be set apart in the text, by its dots or by what follows it.
+    A form that may be another word must be set apart in the text, by its dots or by what follows it; only the last one is cut.
     """
     if _inner_words().isdisjoint(tokens[1:]):
         return tokens, NO_FORM
-    inside, short = _inside(), _set_apart(_short_forms().keys() & tokens[1:-1], text)
+    inside, short = _inside(), _set_apart(_of_one_word().keys() & tokens[1:-1], text)
+    last = {token: at for at, token in enumerate(tokens[:-1]) if token in short}
     kept, found, at = tokens[:1], NO_FORM, 1
     while at < len(tokens):
         length, form = next(inside.at(tokens, at), (0, NO_FORM))
-        if tokens[at] in short and not length:
-            length, form = 1, _short_forms()[tokens[at]]
+        if not length and last.get(tokens[at]) == at:
+            length, form = 1, _of_one_word()[tokens[at]]
         if length:
-            kept, found = without_and(kept), form
+            kept, found = without_and(kept), found if found.kind else form
         else:
             kept.append(tokens[at])
         at += length or 1
@@ -139,8 +158,11 @@ def _set_apart(forms: Collection[str], text: str) -> set[str]:
 
 
 def _as_form(form: str) -> str:
-    dotted, followed = r"\.\s?".join(form) + r"\.", rf"{form}\.?(?=\s*[,;(/\[]|\s+[-–])"
-    return rf"(?<![\w.])(?:{dotted}|{followed})"
+    """Two letters with dots are a person's initials as often (`A.S. Pushkin`), between commas a state (`Boulder, CO, USA`)."""
+    dotted, apart = r"\.\s?".join(form) + r"\.", r"(?=\s*[,;(/\[]|\s+[-–])"
+    if len(form) == 2:
+        return rf"(?<![\w.])(?:{dotted}|(?<!,\s)(?<!,){form}){apart}"
+    return rf"(?<![\w.])(?:{dotted}|{form}\.?{apart})"
 
 
 def split_legal_form(tokens: list[str]) -> tuple[list[str], LegalForm]:
@@ -168,14 +190,14 @@ def _form_at_end(tokens: list[str]) -> tuple[int, LegalForm]:
 
 @lru_cache(maxsize=65_536)
 def _misspelt(word: str) -> str | None:
-    """The long word of a form that a word no register knows may be a misspelling of: `limitwd`, `corporaton`."""
-    return None if len(word) < _LEAST_MISSPELT_CHARS or is_known(word) else _form_words().meant(word)
+    """The word of a form that a word no register knows may be a misspelling of, its first and last letter right: `limitwd`."""
+    meant = None if is_known(word) else _form_words().meant(word)
+    return meant if meant and (meant[0], meant[-1]) == (word[0], word[-1]) else None
 
 
 @cache
 def _form_words() -> Misspellings:
-    forms = (form for form, legal in _legal_forms().items() if legal.kind in _OF_COMPANIES)
-    return Misspellings(word for form in forms for word in form if len(word) >= _LEAST_MISSPELT_CHARS)
+    return Misspellings(_OFTEN_MISSPELT)
 
 
 def _are_initials(tokens: list[str]) -> bool:

@@ -12,17 +12,19 @@ from rapidfuzz.distance import OSA
 
 
 class Misspellings:
-    """`words` in the order in which they are preferred."""
+    """Of several words that are one edit away, the first of the table is meant."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._by_deletion: dict[str, list[str]] = {}
-        for word in dict.fromkeys(words):
+        self._words = list(dict.fromkeys(words))
+        self._by_deletion: dict[str, list[int]] = {}
+        for at, word in enumerate(self._words):
             for deletion in _deletions(word):
-                self._by_deletion.setdefault(deletion, []).append(word)
+                self._by_deletion.setdefault(deletion, []).append(at)
 
     def meant(self, word: str) -> str | None:
         """The word of the table that is one edit away; None when there is none."""
-        found = (other for deletion in _deletions(word) for other in self._by_deletion.get(deletion, ()))
+        near = {at for deletion in _deletions(word) for at in self._by_deletion.get(deletion, ())}
+        found = (self._words[at] for at in sorted(near))
         return next((other for other in found if OSA.distance(word, other, score_cutoff=1) == 1), None)
 
 

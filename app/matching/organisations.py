@@ -20,8 +20,10 @@ from app.matching.translations import readings, spell_out, translate_phrases, wo
 
 _MAX_ACRONYM_WORDS = 12
 _MAX_ACRONYM_CHARS = 10
-_LEAST_KNOWN_CHARS = 4
+_LEAST_LOST_CHARS = 6
 _LEAST_MISSPELT_CHARS = 7
+_SAME_BEGINNING = 3
+"""Letters that a word shares with the one that it may stand for; else it is a name (*Jardine* for `jardins`, a garden)."""
 _MOST_DIGITS = 0.25
 _FOOTNOTE = re.compile(r"(?<![A-Za-z0-9])(\d{1,2}|[a-h])(?=[A-Z][a-z]{3})")
 """The mark of a footnote that runs into the first word of an affiliation: `1Columbia University`, `bInstitute of …`."""
@@ -31,11 +33,12 @@ _GLUED_WORDS = re.compile(r"(?<=[a-zß-ÿ]{3})(?=[A-ZÀ-Þ][a-zß-ÿ]{2})")
 _GLUED_LINES = re.compile(rf"{_GLUED_WORDS.pattern}|(?<=[A-Za-z]{{3}})(?=\d{{4}})|(?<=\d{{4}})(?=[A-Z][a-z])")
 """Where lines of a text may have run into each other: `EngineeringKettering`, `Nanchang330031People`."""
 _GLUED_FORM = re.compile(
-    r"(?<=[a-z0-9ß-ÿ])(?=(?:Inc|Ltd|LLC|LLP|PLC|Plc|GmbH|Corp|Limited|Company|Incorporated|Corporation|Pty|Pvt|SARL|Co\.,|N\.V\.|B\.V\.|"
-    r"S\.[AL]\.|A\.G\.|S\.p\.A|S\.r\.l)(?![A-Za-z]))|(?<=[a-zß-ÿ])(?=(?:SA|NV|AG|AB|BV|SRL|SPA|ASA|OYJ)$)|"
+    r"(?<=[a-z0-9ß-ÿ])(?<!\bg)(?=(?:Inc|Ltd|LLC|LLP|PLC|Plc|GmbH|Limited|Incorporated|Pty|Pvt|SARL|Corp[.,]|Co\.,|"
+    r"Company Limited|N\.V\.|B\.V\.|S\.[AL]\.|A\.G\.|S\.p\.A|S\.r\.l)(?![A-Za-z]))|"
+    r"(?<=[a-zß-ÿ]{4})(?=(?:SA|NV|AG|AB|BV|SRL|ASA|OYJ)$)|"
     r"(?<=\b(?:Inc|Ltd|LLC|PLC))(?=[A-Z][a-z])"
 )
-"""Where a form ran into the name: `OptionN.V.`, `GogoInc.`, `LtdNufarm`; `PepsiCo` and `BioNTech SE` stay."""
+"""Where a form ran into the name: `OptionN.V.`, `GogoInc.`, `LtdNufarm`; `PepsiCo`, `KeyCorp` and `gGmbH` stay."""
 _OF_ADDRESSES = frozenset(
     "university institute department school college faculty hospital center laboratory academy science engineering division "
     "medical research technology".split()
@@ -54,6 +57,8 @@ _SERIES = frozenset(
 )
 _SERIES_NUMBER = re.compile(r"(?=[ivxl])(x[lc]|l?x{0,3})(i[xv]|v?i{0,3})")
 """What is a number behind the name of a series, and may be a letter or a word elsewhere: `Fund V`, `Trust XX`."""
+_NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
+"""A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
 _PARTICLES = (["of"], ["the"])
 """What `de`, `van` and `la` are in the middle of a name."""
 _MESSRS = re.compile(r"^M/[Ss]\b\.? ?")
@@ -90,6 +95,16 @@ def word_forms() -> dict[str, tuple[str, ...]]:
     return translated | spelled
 
 
+def _split_before_note(text: str) -> tuple[list[str], LegalForm] | None:
+    """The words of a name with a note at its end, and the form in front of the note; None without such a form."""
+    found = _NOTE.match(text)
+    if found is None:
+        return None
+    name, note = (fold(spell_out(part)).split() for part in found.groups())
+    tokens, legal = split_legal_form(_without_article(name))
+    return ([*tokens, *note], legal) if legal.kind else None
+
+
 def _without_article(words: list[str]) -> list[str]:
     """`The Boeing Company` and `Boeing Company (The)` are one name."""
     if len(words) > 1 and words[0] == "the":
@@ -103,7 +118,8 @@ def meant(word: str) -> str | None:
     if len(word) < _LEAST_MISSPELT_CHARS or is_known(word) or word in word_forms():
         return None
     variant = _variants().meant(word)
-    return word_forms()[variant][0] if variant is not None and variant[0] == word[0] else None
+    canonical = word_forms()[variant][0] if variant else ""
+    return canonical if canonical[:_SAME_BEGINNING] == word[:_SAME_BEGINNING] else None
 
 
 @cache
@@ -136,7 +152,7 @@ def _canonical(word: str) -> tuple[str, ...]:
 def _in_letters(word: str) -> str:
     """A known word in which a digit stands for the letter that it looks like: `h0tel`, `f1nance`."""
     digits = sum(map(str.isdigit, word))
-    if not 0 < digits <= len(word) * _MOST_DIGITS:
+    if word[-1].isdigit() or digits > len(word) * _MOST_DIGITS:
         return word
     looks = (word.translate(str.maketrans("01", letters)) for letters in ("ol", "oi"))
     return next((look for look in looks if look in word_forms() or is_known(look)), word)
@@ -155,16 +171,18 @@ def names_in(text: str) -> list[str]:
 def organisation_name(text: str) -> OrganisationName:
     """Normalises a name; the tokens are empty only when the text holds no letter or digit."""
     text = without_remarks(text)
-    if _CAPITAL_INSIDE.search(text) is not None:
-        text = _unglued(_GLUED_FORM.sub(" ", text), _GLUED_WORDS)
     if len(text) > _LONG_TEXT_CHARS:
         text = _unglued(_FOOTNOTE.sub(r"\1 ", text), _GLUED_LINES)
-    elif text.endswith(_PAR_VALUE_ENDS):
+    elif not text.isupper() and _CAPITAL_INSIDE.search(text) is not None:
+        text = _unglued(text, _GLUED_WORDS)
+    if len(text) <= _LONG_TEXT_CHARS and text.endswith(_PAR_VALUE_ENDS):
         text = _PAR_VALUE.sub("", text)
     if text.startswith("M/"):
         text = _MESSRS.sub("", text)
     words = _without_article(fold(spell_out(text)).split())
     tokens, legal = split_legal_form(words)
+    if not legal.kind and text.endswith(")"):
+        tokens, legal = _split_before_note(text) or (tokens, legal)
     if len(tokens) > 2:
         tokens, inner = without_inner_forms(tokens, text)
         legal = legal if legal.kind else inner
@@ -176,7 +194,8 @@ def organisation_name(text: str) -> OrganisationName:
 
 
 def _unglued(text: str, glued: re.Pattern[str]) -> str:
-    """Takes words apart that ran into each other."""
+    """Takes forms and words apart that ran into each other."""
+    text = _GLUED_FORM.sub(" ", text)
     if glued.search(text) is None:
         return text
     return " ".join(
@@ -185,15 +204,18 @@ def _unglued(text: str, glued: re.Pattern[str]) -> str:
 
 
 def _are_words(parts: list[str]) -> bool:
-    return len(parts) > 1 and any(part[:1].isdigit() or _is_known(fold(part)) for part in parts)
+    return len(parts) > 1 and any(part[:1].isdigit() or _would_be_lost(fold(part)) for part in parts)
 
 
-def _is_known(word: str) -> bool:
-    """Whether it is a word of addresses, or would be lost inside another: `FlughafenZurich` is no *airport*."""
+def _would_be_lost(word: str) -> bool:
+    """Inside another word it would not be known: a word of addresses, or of another language (`FlughafenZürich` is no *airport*).
+
+    A shortened word (`Invest`, `Pharma`) is part of a brand as often, and so is a short one (`Trans`).
+    """
     forms = _canonical(word)
-    return not _OF_ADDRESSES.isdisjoint(forms) or (
-        len(word) >= _LEAST_KNOWN_CHARS and forms not in ((word,), (word.removesuffix("s"),))
-    )
+    if not _OF_ADDRESSES.isdisjoint(forms):
+        return True
+    return len(word) >= _LEAST_LOST_CHARS and not forms[0].startswith(word.removesuffix("s"))
 
 
 def _numbered(words: list[str]) -> list[str]:

@@ -7,17 +7,19 @@ cut: *Old Navy*, *Test Valley* and *Parent Company Foundation* keep their words.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-_CARE_OF = re.compile(r"(?:^|[\s,(]+)c/o\b[.:,]?", re.IGNORECASE)
+_CARE_OF = re.compile(r"(?:^|[\s,(]++)c/o\b[.:,]?", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[(\[*/|,;:–—-]|  ")
 """Without one, nothing is set apart."""
-_MOST_CHARS = 300
-"""A longer text is no name with a remark, and costs the patterns too much."""
+_MOST_CHARS = 200
+"""A longer text is no name with a remark."""
 _BRACKETS = "([*"
-_AROUND_END = " *.)"
+_AROUND_END = " *.!)]"
+_TEST = re.compile(r"\s{2,}+TEST$")
 
 
 class _Patterns(NamedTuple):
@@ -32,15 +34,27 @@ class _Patterns(NamedTuple):
 @cache
 def _patterns() -> _Patterns:
     lines = (files("app.matching.data") / "remarks.txt").read_text("utf-8").splitlines()
-    remarks = sorted((line for line in lines if line and not line.startswith("#")), key=len, reverse=True)
-    any_remark = "|".join(r"\s+".join(map(re.escape, remark.split())) for remark in remarks)
+    remarks = [line for line in lines if line and not line.startswith("#")]
+    sure = _any_of(remark for remark in remarks if not remark.startswith("?"))
+    every = _any_of(remark.removeprefix("? ") for remark in remarks)
+    words = [remark.removeprefix("? ").split() for remark in remarks]
     return _Patterns(
-        re.compile(rf"\(\s*(?:{any_remark})\s*\)|\[\s*(?:{any_remark})\s*\]|\*+\s*(?:{any_remark})\s*\*+", re.I),
-        re.compile(rf"(?:\s*[/|,;*]|\s+[-–—:]+|\s(?=\s))\s*(?:{any_remark})[\s*.]*$", re.I),
-        re.compile(rf"^\W*(?:{any_remark})(?:\s*[*/|:]+|\s+[-–—]+(?=\s)|(?=\s\s))\s*", re.I),
-        tuple({remark.split()[-1] for remark in remarks}),
-        tuple({remark.split()[0] for remark in remarks}),
+        re.compile(
+            rf"\(\s*+(?:{every})[\s!]*\)|\[\s*+(?:{every})[\s!]*\]|\*++\s*+(?:{every})[\s!]*\*++", re.IGNORECASE
+        ),
+        re.compile(
+            rf"(?:(?:[/|,;*]|(?<=\s)[-–—:]|(?<!\s)\s{{2,}}+)\s*+(?:{sure})\s*+|\s[-–—]\s++(?:{every})\s*+)+[*.!]*$",
+            re.IGNORECASE,
+        ),
+        re.compile(rf"^\W*+(?:(?:{sure})(?:\s*+[*/|:]|\s++[-–—](?=\s))|(?:{every})[*:])", re.IGNORECASE),
+        tuple({last for *_, last in words}),
+        tuple({first for first, *_ in words}),
     )
+
+
+def _any_of(remarks: Iterable[str]) -> str:
+    """The longest first."""
+    return "|".join(r"\s++".join(map(re.escape, one.split())) for one in sorted(remarks, key=len, reverse=True))
 
 
 def without_remarks(text: str) -> str:
@@ -53,7 +67,7 @@ def without_remarks(text: str) -> str:
     if any(bracket in text for bracket in _BRACKETS):
         left = patterns.set_apart.sub(" ", left)
     if lower.rstrip(_AROUND_END).endswith(patterns.last_words):
-        left = patterns.behind.sub("", left)
+        left = _TEST.sub("", patterns.behind.sub("", left.rstrip()))
     if lower.lstrip(_BRACKETS).startswith(patterns.first_words):
         left = patterns.in_front.sub("", left)
     return left if left is text or any(map(str.isalnum, left)) else text

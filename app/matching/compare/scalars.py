@@ -85,7 +85,7 @@ def _postal(left: str, right: str) -> Level:
 def _city(left: str, right: str) -> Level:
     level = _spelling(left, right)
     if level is Level.DIFFERENT and any(look in left or look in right for look, _ in _LOOK_ALIKE):
-        level = min(_spelling(_as_it_looks(left), _as_it_looks(right)), Level.CLOSE)
+        level = Level.CLOSE if _as_it_looks(left) == _as_it_looks(right) else level
     if level is not Level.DIFFERENT or not (" " in left or " " in right):
         return level
     words, others = set(left.split()), set(right.split())

@@ -11,7 +11,8 @@ from app.matching.compare.bags import BAG_FEATURES, BagPairs, compare_bags, pars
 from app.matching.compare.words import Words
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import Kind
-from app.matching.organisations import organisation_name
+from app.matching.misspellings import Misspellings
+from app.matching.organisations import meant, organisation_name
 from app.matching.prepare import NORMALISERS
 from app.matching.remarks import without_remarks
 
@@ -23,14 +24,26 @@ def _remarks() -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
+def _written(remark: str) -> list[str]:
+    """Remarks that are words of names too are marked: they must be set apart more clearly."""
+    word = remark.removeprefix("? ")
+    clearly = [f"Zorbatek Tools Ltd ({word})", f"Zorbatek Tools Ltd *{word}*", f"[{word}] Zorbatek Tools Ltd"]
+    clearly += [f"Zorbatek Tools Ltd - {word}", f"{word}: Zorbatek Tools Ltd", f"Zorbatek Tools Ltd ({word}!)"]
+    others = [f"Zorbatek Tools Ltd / {word}", f"Zorbatek Tools Ltd, {word}", f"Zorbatek Tools Ltd  {word}"]
+    return clearly if remark.startswith("?") else [*clearly, *others, f"{word} - Zorbatek Tools Ltd"]
+
+
 @pytest.mark.parametrize("remark", _remarks())
 def test_a_remark_that_is_set_apart_is_no_part_of_the_name(remark: str) -> None:
-    plain = organisation_name("Zorbatek Tools Ltd")
-    for text in ("{} ({})", "{} *{}*", "{} - {}", "{} / {}", "{}, {}", "{}  {}", "{} [{}]"):
-        for said in (remark, remark.upper(), remark.title()):
-            assert organisation_name(text.format("Zorbatek Tools Ltd", said)) == plain
-    assert organisation_name(f"({remark}) Zorbatek Tools Ltd") == plain
-    assert organisation_name(f"{remark.upper()} - Zorbatek Tools Ltd") == plain
+    texts = [text for plain in (remark, remark.upper(), remark.title()) for text in _written(plain)]
+    assert {organisation_name(text) for text in texts} == {organisation_name("Zorbatek Tools Ltd")}
+
+
+def test_several_remarks_are_all_cut() -> None:
+    plain = organisation_name("Zorbatek Ltd")
+    assert organisation_name("Zorbatek Ltd - old - do not use") == plain
+    assert organisation_name("Zorbatek Ltd (old) - HQ, Accounts Payable") == plain
+    assert organisation_name("Zorbatek Ltd  TEST") == plain
 
 
 @pytest.mark.parametrize(
@@ -44,6 +57,10 @@ def test_a_remark_that_is_set_apart_is_no_part_of_the_name(remark: str) -> None:
         "Blue-Old",
         "Test",
         "(test)",
+        "Old  Mutual plc",
+        "Mount, Prospect",
+        "Library / Archive",
+        "TEST - Trans Euro Service",
     ],
 )
 def test_the_same_words_inside_a_name_stay(text: str) -> None:
@@ -63,7 +80,15 @@ def test_a_firm_in_care_of_another_keeps_its_name() -> None:
         ("Product Italia S.p.A. Zorbatek", "products italy zorbatek", "spa"),
         ("Zorbatek AG, Munich, Germany", "zorbatek munich germany", "ag"),
         ("Zorbatek AG (Schweiz)", "zorbatek switzerland", "ag"),
-        ("Service Società Cooperativa Zorbatek", "service zorbatek", "coop"),
+        ("Sharp Corporation (Japan)", "sharp japan", "corp"),
+        ("Zorbatek A/S (Denmark)", "zorbatek denmark", "as"),
+        ("Zorbatek S.A. de C.V. (Mexico)", "zorbatek mexico", "sadecv"),
+        ("Zorbatek LLC, Boulder, CO, USA", "zorbatek boulder co usa", "llc"),
+        ("Institute named after A.S. Zorbatek", "institute named after as zorbatek", ""),
+        ("Security and Co-operation Zorbatek", "security and co operation zorbatek", ""),
+        ("Zorbatek Investment Trust V", "zorbatek investment trust 5", ""),
+        ("Day Spa Zorbatek S.p.A. Milano", "day spa zorbatek milan", "spa"),
+        ("Zorbatek EUR Corp Bond", "zorbatek eur corp bond", ""),
         ("Zorbatek AG Services", "zorbatek ag service", ""),
         ("Zorbatek SPA Services", "zorbatek spa service", ""),
         ("Zorbatek Limited Duration Plan", "zorbatek limited duration plan", ""),
@@ -74,6 +99,11 @@ def test_a_firm_in_care_of_another_keeps_its_name() -> None:
         ("LtdZorbatek", "zorbatek", "ltd"),
         ("PepsiCo", "pepsico", ""),
         ("BioNTech SE", "biontech", "se"),
+        ("KeyCorp", "keycorp", ""),
+        ("UniSA", "unisa", ""),
+        ("Zorbatek gGmbH", "zorbatek", "gmbh"),
+        ("Air Campania S.p.A.", "air campania", "spa"),
+        ("United Corporations Limited", "united corporations", "ltd"),
         ("Zorbatek Limitwd", "zorbatek", "ltd"),
         ("Zorbatek Corporaton", "zorbatek", "corp"),
         ("Zorbatek Limits", "zorbatek limits", ""),
@@ -97,6 +127,24 @@ def test_a_form_is_known_inside_a_name_and_run_into_it_and_misspelt(text: str, t
 )
 def test_two_ways_to_write_one_name(one: str, other: str) -> None:
     assert organisation_name(one).tokens == organisation_name(other).tokens
+
+
+@pytest.mark.parametrize(
+    "brand", ["TransUnion", "PetroChina", "AeroVironment", "IndusInd", "NovaBay", "MercadoLibre", "GlobalFoundries"]
+)
+def test_a_brand_is_one_word_in_any_case(brand: str) -> None:
+    assert organisation_name(brand).tokens == organisation_name(brand.upper()).tokens
+
+
+@pytest.mark.parametrize("name", ["jardine", "technion", "connell", "yichang", "schweitzer", "montague", "medicare2"])
+def test_a_name_is_no_misspelt_word_of_another_language(name: str) -> None:
+    assert meant(name) is None
+
+
+def test_of_several_words_that_may_be_meant_it_is_always_the_first() -> None:
+    words = [f"zorbate{letter}" for letter in "qwertyuiop"]
+    assert Misspellings(words).meant("zorbatez") == words[0]
+    assert Misspellings(words[::-1]).meant("zorbatez") == words[-1]
 
 
 def test_a_particle_that_begins_a_name_is_part_of_it() -> None:
