@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +57,7 @@ BAG_FEATURES = (
     "replaced",
     "cover_sure",
     "only_common_shared",
+    "acronym_long",
 )
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
@@ -64,6 +65,7 @@ _LITTLE_BITS = 3.0
 _COMMON_BITS = 8.0
 """A word that says less hardly tells one name from another: `group`, `india`."""
 _LEAST_CODE_CHARS = 4
+_LEAST_ACRONYM_CHARS = 3
 _MAX_ACRONYM_CHARS = 8
 _LEAST_JOINED_SIMILARITY = 0.7
 
@@ -241,30 +243,40 @@ def _between_forms(form: str, other: str) -> str:
 
 
 def _acronyms(features: Floats, pairs: BagPairs, bits: Floats) -> None:
-    """One side is an acronym of the other."""
+    """One side is an acronym of the other; three letters are so by chance a thousand times as often as five."""
     rare = frozenset(word for word, said in zip(pairs.words.text, bits.tolist(), strict=True) if said >= _COMMON_BITS)
     short = [_short_names(query, rare) for query in pairs.queries]
-    long = [frozenset(word for word in query.acronyms.split() if len(word) > 2) for query in pairs.queries]
-    if any(short) or any(long):
-        features[_AT["acronym"]] = [
-            any(map(row.is_called, short[at])) or _is_short_for(row, long[at], rare)
-            for at, row in zip(pairs.of.tolist(), pairs.rows, strict=True)
-        ]
+    long = [
+        frozenset(word for word in query.acronyms.split() if len(word) >= _LEAST_ACRONYM_CHARS)
+        for query in pairs.queries
+    ]
+    if not (any(short) or any(long)):
+        return
+    for p, (at, row) in enumerate(zip(pairs.of.tolist(), pairs.rows, strict=True)):
+        met = [*filter(row.is_called, short[at]), *_short_for(row, long[at], rare)]
+        if met:
+            features[_AT["acronym"], p] = 1.0
+            features[_AT["acronym_long"], p] = max(map(len, met)) - _LEAST_ACRONYM_CHARS
 
 
 def _short_names(bag: Bag, rare: frozenset[str]) -> list[str]:
     """What may be an acronym: a name of a word or two, and the one word that stands beside common ones (`NBE Egypt`)."""
-    found = [bag.joined] if len(bag.tokens) <= 2 and 2 < len(bag.joined) <= _MAX_ACRONYM_CHARS else []
+    found = (
+        [bag.joined] if len(bag.tokens) <= 2 and _LEAST_ACRONYM_CHARS <= len(bag.joined) <= _MAX_ACRONYM_CHARS else []
+    )
     if len(bag.tokens) > 1:
         told_by = [word for word in bag.tokens if word in rare]
-        found += [word for word in told_by if len(told_by) == 1 and 2 < len(word) <= _MAX_ACRONYM_CHARS]
+        found += [
+            word for word in told_by if len(told_by) == 1 and _LEAST_ACRONYM_CHARS <= len(word) <= _MAX_ACRONYM_CHARS
+        ]
     return found
 
 
-def _is_short_for(bag: Bag, acronyms: frozenset[str], rare: frozenset[str]) -> bool:
+def _short_for(bag: Bag, acronyms: frozenset[str], rare: frozenset[str]) -> Iterable[str]:
+    """What stands in the value for these acronyms."""
     if acronyms.isdisjoint(bag.tokens):
-        return bag.joined in acronyms
-    return not acronyms.isdisjoint(_short_names(bag, rare))
+        return (bag.joined,) if bag.joined in acronyms else ()
+    return acronyms.intersection(_short_names(bag, rare))
 
 
 def _numbers_and_codes(features: Floats, pairs: BagPairs) -> None:

@@ -179,3 +179,12 @@ def test_a_misspelt_variant_meets_the_word_that_it_stands_for() -> None:
 )
 def test_names_that_share_only_a_common_word_are_told(query: str, candidate: str, expected: float) -> None:
     assert _features(query, candidate)["only_common_shared"] == expected
+
+
+def test_a_longer_acronym_says_more() -> None:
+    three, five = (
+        _features("ICI", "Imperial Chemical Industries"),
+        _features("BBMST", "Bright Bio Medical Science Technology"),
+    )
+    assert (three["acronym"], three["acronym_long"]) == (1.0, 0.0)
+    assert (five["acronym"], five["acronym_long"]) == (1.0, 2.0)
