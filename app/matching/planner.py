@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from app.matching.frequencies import TermFrequencies
 from app.matching.index_terms import IndexTerms, words_in_order
+from app.matching.organisations import meant
 from app.matching.people import nicknames
 from app.matching.plan import PlannedTerm, RetrievalPlan
 from app.matching.text import STOP_WORDS, trigrams
@@ -68,6 +69,8 @@ _MAX_PARTS = 300
 _WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"})
 _SHORT_CHANNELS = frozenset({"acronym", "label"})
 _SHORT_TOKEN_CHARS = 6
+_LONGEST_ACRONYM_LIKE = 4
+_SPELLING_BOOST = 0.9
 _MAX_FORMAL_NAMES = 4
 _MAX_NAMED_PLACES = 3
 _FEW_NAMES = 20
@@ -183,7 +186,8 @@ def _token_clauses(
 
 
 def _misspelt(token: str, postings: int, rows: int) -> list[PlannedTerm]:
-    """Where a token is so rare that it may be a mistake: what sounds like it, and a short one's neighbours by one edit.
+    """Where a token is so rare that it may be a mistake: what sounds like it, a short one's neighbours by one edit, and the
+    common word of which it may be a misspelt variant.
 
     A short word shares no trigram with its misspelling when the mistake is in its middle.
     """
@@ -191,8 +195,16 @@ def _misspelt(token: str, postings: int, rows: int) -> list[PlannedTerm]:
         return []
     found = [PlannedTerm("phonetic", "name.phonetic", token, 0.5, analyzed=True)]
     if postings <= 1 and len(token) <= _SHORT_TOKEN_CHARS:
-        found.append(PlannedTerm("spelling", "name", token, 0.5, edits=1))
+        found.append(PlannedTerm("spelling", "name", token, _spelling_boost(token), edits=1))
+    stands_for = meant(token)
+    if stands_for is not None:
+        found.append(PlannedTerm("spelling", "name", stands_for, _SPELLING_BOOST))
     return found
+
+
+def _spelling_boost(token: str) -> float:
+    """A word of four letters that no name holds is an acronym as often as a misspelling."""
+    return _SPELLING_BOOST if len(token) > _LONGEST_ACRONYM_LIKE else 0.5
 
 
 def _rarest(

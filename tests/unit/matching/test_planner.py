@@ -62,3 +62,9 @@ def test_a_name_deep_in_a_long_text_is_asked_for() -> None:
     words = [f"word{n}" for n in range(50)]
     [plan] = plan_all([IndexTerms(name=[*words, "ghent", "university"])], frequencies(1_000), RetrievalPolicy())
     assert "~ghentuniversity" in values(plan, "part")
+
+
+def test_a_misspelt_variant_is_asked_for_by_the_word_that_it_stands_for() -> None:
+    [plan] = plan_all([IndexTerms(name=["finanve"])], frequencies(1_000_000, financial=40_000), RetrievalPolicy())
+    [asked] = [clause for clause in plan.clauses if clause[0].channel == "token"]
+    assert ("spelling", "financial") in {(term.channel, term.value) for term in asked}
