@@ -30,7 +30,7 @@ _UNMISTAKABLE = frozenset(
     "oyj kgaa ohg vof vzw eood ood ehf bhd tbk jsc ojsc cjsc pjsc aktiengesellschaft aktiebolag ltee eireli unipessoal".split()
 )
 """Forms of one word that hardly any name has as another word: they are known inside it too."""
-_NOT_INSIDE = frozenset({("public", "company"), ("and", "co"), ("est",), ("cia",)})
+_NOT_INSIDE = frozenset({("public", "company"), ("and", "co"), ("est",), ("cia",)}) | _ONLY_AT_END
 """Forms that are other words inside a name: `Public Company Accounting Oversight Board`, `Security and Co-operation`."""
 _OF_COMPANIES = frozenset({"limited", "stock", "partnership", "company"})
 _LEAST_SPELT_CHARS = 5

@@ -48,7 +48,7 @@ FLOORS = {
     ],
     LEFT_OUT: [
         ("finance_accounts", "f1", 0.975),
-        ("finance_accounts", "no_match_unlinked", 0.92),
+        ("finance_accounts", "no_match_unlinked", 0.93),
         ("universities_to_ror", "f1", 0.945),
         ("ror_names", "f1", 0.88),
         ("ror_affiliations_crossref", "f1", 0.80),

@@ -86,6 +86,7 @@ def test_a_firm_in_care_of_another_keeps_its_name() -> None:
         ("Zorbatek LLC, Boulder, CO, USA", "zorbatek boulder co usa", "llc"),
         ("Institute named after A.S. Zorbatek", "institute named after as zorbatek", ""),
         ("Security and Co-operation Zorbatek", "security and co operation zorbatek", ""),
+        ("Zorbatek National Association of Nurses", "zorbatek national association of nurses", ""),
         ("Zorbatek Investment Trust V", "zorbatek investment trust 5", ""),
         ("Day Spa Zorbatek S.p.A. Milano", "day spa zorbatek milan", "spa"),
         ("Zorbatek EUR Corp Bond", "zorbatek eur corp bond", ""),
