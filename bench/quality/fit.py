@@ -32,7 +32,7 @@ _SUPPORT = frozenset(
     "matched matched_first_bits exact cover_high joined_similar joined_close numbers_equal acronym exact_bits first_word "
     "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared "
     "run_candidate query_elsewhere close_bits host_spells_both_names both_names_spell_host host_beyond_name "
-    "host_alone cover_sure acronym_long".split()
+    "host_alone cover_sure acronym_long within_long".split()
 )
 _OPPOSE = frozenset(
     "unmatched_query unmatched_candidate unmatched_both numbers_differ little_shared legal_differs country_in_name_differs "

@@ -58,10 +58,13 @@ BAG_FEATURES = (
     "cover_sure",
     "only_common_shared",
     "acronym_long",
+    "within_long",
 )
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
 _LITTLE_BITS = 3.0
+_LONG_BITS = 15.0
+"""What a text says beside the name in it, where it is more than one rare word: an address, a department."""
 _COMMON_BITS = 8.0
 """A word that says less hardly tells one name from another: `group`, `india`."""
 _LEAST_CODE_CHARS = 4
@@ -167,6 +170,7 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
     rarest_shared = query.most(np.where(found, common, 0.0))
     rarest_query_lost, rarest_row_lost = query.most(query_left), row.most(row_left)
     rarest_lost = np.minimum(rarest_query_lost, rarest_row_lost)
+    run = alignment.longest_run / np.maximum(row.sums(row.bits), 1e-9)
     columns = {
         "present": 1.0,
         "matched": np.minimum(matched, 40.0) / 10.0,
@@ -185,10 +189,11 @@ def _weigh_words(features: Floats, alignment: Alignment, elsewhere: tuple[Mask, 
         "replaced": np.minimum(query.sums(alignment.replaced), 20.0) / 10.0,
         "query_within": (lost_query == 0) & (lost_row > 0),
         "candidate_within": (lost_row == 0) & (lost_query > 0),
+        "within_long": (lost_row == 0) & (run >= 1.0 - 1e-9) & (lost_query >= _LONG_BITS),
         "little_shared": matched < _LITTLE_BITS,
         "rarest_query_lost": rarest_query_lost / 10.0,
         "rarest_candidate_lost": rarest_row_lost / 10.0,
-        "run_candidate": alignment.longest_run / np.maximum(row.sums(row.bits), 1e-9),
+        "run_candidate": run,
     }
     for name, column in columns.items():
         features[_AT[name]] = column

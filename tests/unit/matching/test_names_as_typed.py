@@ -189,3 +189,16 @@ def test_a_longer_acronym_says_more() -> None:
     )
     assert (three["acronym"], three["acronym_long"]) == (1.0, 0.0)
     assert (five["acronym"], five["acronym_long"]) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Laboratory of Quantum Zorbatics, Zorbatek University, Blorkstrasse", 1.0),
+        ("Laboratory of Quantum Zorbatics, University of Blork, Zorbatek", 0.0),
+        ("Zorbatek University Hospital", 0.0),
+        ("Zorbatek University", 0.0),
+    ],
+)
+def test_a_whole_name_inside_a_long_text_is_told(text: str, expected: float) -> None:
+    assert _features(text, "Zorbatek University")["within_long"] == expected
