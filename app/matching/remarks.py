@@ -20,12 +20,14 @@ _MOST_CHARS = 200
 _BRACKETS = "([*"
 _AROUND_END = " *.!)]"
 _TEST = re.compile(r"\s{2,}+TEST$")
+"""The one word that two spaces and capitals make a remark: test systems mark records so."""
 
 
 class _Patterns(NamedTuple):
     set_apart: re.Pattern[str]
     """In brackets or between asterisks, anywhere."""
     behind: re.Pattern[str]
+    """At the end, one after another: sure ones behind a mark or two spaces, all of them behind a dash."""
     in_front: re.Pattern[str]
     last_words: tuple[str, ...]
     first_words: tuple[str, ...]
