@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
-from importlib.resources import files
 
+from app.matching.data import lines_of
 from app.matching.text import STOP_WORDS, fold, fold_cached
 
 _NO_CODE = "-"
@@ -15,8 +15,7 @@ _BETWEEN_PARTS = re.compile(r"[(),/:;|]| - ")
 
 
 def _lines(name: str) -> Iterable[list[str]]:
-    lines = (files("app.matching.data") / name).read_text("utf-8").splitlines()
-    return (line.split("\t") for line in lines if not line.startswith("#"))
+    return (line.split("\t") for line in lines_of(name))
 
 
 @cache

@@ -84,23 +84,24 @@ def _at_end() -> Phrases[LegalForm]:
 def _in_front() -> Phrases[LegalForm]:
     """Legal forms that are written out in several words, and the short ones that stand in front."""
     forms = _legal_forms()
-    return Phrases({form: forms.get(form, NO_FORM) for form in (*_of_several_words(), *_LEADING_FORMS)})
+    several = {form for form in forms if _is_written_out(form)} - _ONLY_AT_END
+    return Phrases({form: forms.get(form, NO_FORM) for form in (*several, *_LEADING_FORMS)})
 
 
-def _of_several_words() -> set[tuple[str, ...]]:
-    """Forms that are written out, which are known wherever they stand."""
-    return {form for form in _legal_forms() if len(form) > 1 and max(map(len, form)) > 2} - _ONLY_AT_END
+def _is_written_out(form: tuple[str, ...]) -> bool:
+    return len(form) > 1 and max(map(len, form)) > 2
 
 
 @cache
 def _inside() -> Phrases[LegalForm]:
     """Companies' forms that are known between other words of a name: `Supply LLC Mark`, `Robert Bosch GmbH Stuttgart`."""
-    forms = {form: legal for form, legal in _of_companies().items() if len(form) > 1 or form[0] in _UNMISTAKABLE}
-    return Phrases({form: legal for form, legal in forms.items() if len(form) == 1 or _is_spelt_out(form)})
+    return Phrases({form: legal for form, legal in _of_companies().items() if _is_known_inside(form)})
 
 
-def _is_spelt_out(form: tuple[str, ...]) -> bool:
-    return max(map(len, form)) > 2 or (len(form) > 2 and sum(map(len, form)) >= _LEAST_SPELT_CHARS)
+def _is_known_inside(form: tuple[str, ...]) -> bool:
+    if len(form) == 1:
+        return form[0] in _UNMISTAKABLE
+    return _is_written_out(form) or (len(form) > 2 and sum(map(len, form)) >= _LEAST_SPELT_CHARS)
 
 
 @cache

@@ -57,8 +57,6 @@ _SERIES = frozenset(
 )
 _SERIES_NUMBER = re.compile(r"(?=[ivxl])(x[lc]|l?x{0,3})(i[xv]|v?i{0,3})")
 """What is a number behind the name of a series, and may be a letter or a word elsewhere: `Fund V`, `Trust XX`."""
-_NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
-"""A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
 _PARTICLES = (["of"], ["the"])
 """What `de`, `van` and `la` are in the middle of a name."""
 _MESSRS = re.compile(r"^M/[Ss]\b\.? ?")
@@ -71,6 +69,8 @@ _OTHER_NAME = re.compile(
 """What stands between two names of one organisation: `Acme Corp. d/b/a Roadrunner Supplies`."""
 _OTHER_NAME_HINTS = (*"dba d/b d.b t/a fka f/k f.k aka a/k a.k nka n/k n.k".split(), " as ", "formerly")
 """One of them stands in every text that has it, and in few others: looking for them is cheap."""
+_NOTE = re.compile(r"^(.*\S) ?\(([^()]+)\)\s*$")
+"""A note at the end, in front of which the form may stand: `Acme Ltd. (UK)`."""
 
 
 class OrganisationName(NamedTuple):

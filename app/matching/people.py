@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from importlib.resources import files
 
+from app.matching.data import lines_of
 from app.matching.japanese import is_japanese, read_out
 from app.matching.text import fold
 
@@ -43,9 +43,7 @@ def nicknames() -> dict[str, frozenset[str]]:
     """Given name -> the names that it may stand for, itself included: formal ones, and one for all spellings of a name."""
     groups: dict[str, set[str]] = {}
     for name in ("nicknames.txt", "name_spellings.txt"):
-        for line in (files("app.matching.data") / name).read_text("utf-8").splitlines():
-            if line.startswith("#"):
-                continue
+        for line in lines_of(name):
             formal, *short = line.split()
             for called in (formal, *short):
                 groups.setdefault(called, set()).add(formal)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 
+from app.matching.data import lines_of
 from app.matching.frequencies import TermFrequencies
 
 Floats = npt.NDArray[np.float64]
@@ -36,8 +36,7 @@ MAX_VALUE_BITS = 20.0
 @cache
 def _background() -> dict[str, float]:
     """Share of a register's names in which a token stands."""
-    lines = (files("app.matching.data") / "token_shares.txt").read_text("utf-8").splitlines()
-    pairs = (line.split("\t") for line in lines if not line.startswith("#"))
+    pairs = (line.split("\t") for line in lines_of("token_shares.txt"))
     return {token: float(share) for token, share in pairs}
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
+
+from app.matching.data import lines_of
 
 _CARE_OF = re.compile(r"(?:^|[\s,(]++)c/o\b[.:,]?", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[(\[*/|,;:–—-]|  ")
@@ -35,8 +36,7 @@ class _Patterns(NamedTuple):
 
 @cache
 def _patterns() -> _Patterns:
-    lines = (files("app.matching.data") / "remarks.txt").read_text("utf-8").splitlines()
-    remarks = [line for line in lines if line and not line.startswith("#")]
+    remarks = lines_of("remarks.txt")
     sure = _any_of(remark for remark in remarks if not remark.startswith("?"))
     every = _any_of(remark.removeprefix("? ") for remark in remarks)
     words = [remark.removeprefix("? ").split() for remark in remarks]

@@ -9,8 +9,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 
+from app.matching.data import lines_of
 from app.matching.japanese import is_japanese, read_out
 from app.matching.phrases import Phrases
 from app.matching.text import fold, without_elisions
@@ -33,8 +33,7 @@ _ORDINAL_ENDS = {1: "st", 2: "nd", 3: "rd"}
 @cache
 def _table() -> dict[str, list[str]]:
     """English words -> what they are called elsewhere."""
-    lines = (files("app.matching.data") / "translations.txt").read_text("utf-8").splitlines()
-    pairs = (line.split(":", 1) for line in lines if line and not line.startswith("#"))
+    pairs = (line.split(":", 1) for line in lines_of("translations.txt"))
     return {meaning: [word.strip() for word in words.split(",")] for meaning, words in pairs}
 
 

@@ -266,15 +266,15 @@ def _acronyms(features: Floats, pairs: BagPairs, bits: Floats) -> None:
 
 def _short_names(bag: Bag, rare: frozenset[str]) -> list[str]:
     """What may be an acronym: a name of a word or two, and the one word that stands beside common ones (`NBE Egypt`)."""
-    found = (
-        [bag.joined] if len(bag.tokens) <= 2 and _LEAST_ACRONYM_CHARS <= len(bag.joined) <= _MAX_ACRONYM_CHARS else []
-    )
+    found = [bag.joined] if len(bag.tokens) <= 2 and _may_be_acronym(bag.joined) else []
     if len(bag.tokens) > 1:
         told_by = [word for word in bag.tokens if word in rare]
-        found += [
-            word for word in told_by if len(told_by) == 1 and _LEAST_ACRONYM_CHARS <= len(word) <= _MAX_ACRONYM_CHARS
-        ]
+        found += [word for word in told_by if len(told_by) == 1 and _may_be_acronym(word)]
     return found
+
+
+def _may_be_acronym(word: str) -> bool:
+    return _LEAST_ACRONYM_CHARS <= len(word) <= _MAX_ACRONYM_CHARS
 
 
 def _short_for(bag: Bag, acronyms: frozenset[str], rare: frozenset[str]) -> Iterable[str]:

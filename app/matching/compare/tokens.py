@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from app.matching.compare.words import Integers, Words
+from app.matching.data import lines_of
 from app.matching.organisations import meant
 from app.matching.people import nicknames
 
@@ -139,13 +139,12 @@ def _add_nicknames(found: Floats, words: Words, left: Integers, right: Integers)
 
 def _add_meant(found: Floats, words: Words, left: Integers, right: Integers) -> None:
     """A misspelt variant of a word that names are compared by: `finanve` meets `financial`, which stands for *finance*."""
-    places = [(at, words.place(word)) for at, word in enumerate(map(meant, words.text)) if word is not None]
-    pairs = [(at, place) for at, place in places if place is not None]
-    if not pairs:
+    known = ((at, words.place(word)) for at, word in enumerate(map(meant, words.text)) if word is not None)
+    met = {at: place for at, place in known if place is not None}
+    if not met:
         return
     stands_for = np.full(len(words.text), -1)
-    at, place = zip(*pairs, strict=True)
-    stands_for[list(at)] = place
+    stands_for[list(met)] = list(met.values())
     same = (stands_for[left] == right) | (stands_for[right] == left)
     found[same] = np.maximum(found[same], _MISSPELT_SIMILARITY)
 
@@ -163,8 +162,7 @@ def _tell_apart(found: Floats, words: Words, left: Integers, right: Integers) ->
 def _lines_of_words() -> dict[str, frozenset[int]]:
     """Word -> the lines of `told_apart.txt` that it stands in."""
     found: dict[str, set[int]] = {}
-    for at, line in enumerate((files("app.matching.data") / "told_apart.txt").read_text("utf-8").splitlines()):
-        if not line.startswith("#"):
-            for word in line.split():
-                found.setdefault(word, set()).add(at)
+    for at, line in enumerate(lines_of("told_apart.txt")):
+        for word in line.split():
+            found.setdefault(word, set()).add(at)
     return {word: frozenset(lines) for word, lines in found.items()}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from app.matching.countries import country
+from app.matching.data import lines_of
 from app.matching.organisations import organisation_name
 from app.matching.roles import infer_roles
 
@@ -38,6 +38,5 @@ def test_fields_are_known_by_their_names() -> None:
 
 def test_a_meaning_has_one_line_of_translations() -> None:
     """A second one would take the first one's place."""
-    lines = (files("app.matching.data") / "translations.txt").read_text("utf-8").splitlines()
-    meanings = [line.partition(":")[0] for line in lines if line and not line.startswith("#")]
+    meanings = [line.partition(":")[0] for line in lines_of("translations.txt")]
     assert len(meanings) == len(set(meanings))

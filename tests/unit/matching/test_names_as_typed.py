@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import numpy as np
 import pytest
 
 from app.matching.compare.bags import BAG_FEATURES, BagPairs, compare_bags, parse_bag
 from app.matching.compare.words import Words
+from app.matching.data import lines_of
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import Kind
 from app.matching.misspellings import Misspellings
@@ -17,11 +16,6 @@ from app.matching.prepare import NORMALISERS
 from app.matching.remarks import without_remarks
 
 NO_TERMS = TermFrequencies(1000, np.empty(0, np.uint64), np.empty(0, np.uint32))
-
-
-def _remarks() -> list[str]:
-    lines = (files("app.matching.data") / "remarks.txt").read_text("utf-8").splitlines()
-    return [line for line in lines if not line.startswith("#")]
 
 
 def _written(remark: str) -> list[str]:
@@ -33,7 +27,7 @@ def _written(remark: str) -> list[str]:
     return clearly if remark.startswith("?") else [*clearly, *others, f"{word} - Zorbatek Tools Ltd"]
 
 
-@pytest.mark.parametrize("remark", _remarks())
+@pytest.mark.parametrize("remark", lines_of("remarks.txt"))
 def test_a_remark_that_is_set_apart_is_no_part_of_the_name(remark: str) -> None:
     texts = [text for plain in (remark, remark.upper(), remark.title()) for text in _written(plain)]
     assert {organisation_name(text) for text in texts} == {organisation_name("Zorbatek Tools Ltd")}
