@@ -54,8 +54,10 @@ def token_bits(tokens: Sequence[str], namespace: str, frequencies: TermFrequenci
     """Information of each token of names or texts, in bits; shape (len(tokens),)."""
     known = frequencies.memo.setdefault(namespace, {})
     found = [known.get(token) for token in tokens]
+    if None not in found:
+        return np.array(found, np.float64)
     missing = [token for token, bits in zip(tokens, found, strict=True) if bits is None]
-    new = dict(zip(missing, _computed_bits(missing, namespace, frequencies), strict=True)) if missing else {}
+    new = dict(zip(missing, _computed_bits(missing, namespace, frequencies), strict=True))
     if len(known) > _REMEMBERED_TOKENS:
         known.clear()
     known.update(new)

@@ -253,10 +253,11 @@ def _compare_values(
         if found is None:
             continue
         key = found[0] if len(found) == 1 else tuple(found)
-        if key not in known:
+        compared = known.get(key)
+        if compared is None:
             level, left, right = best_level(kind, wanted, found)
-            known[key] = int(level), (left, right)
-        levels[row], pairs[row] = known[key]
+            compared = known[key] = int(level), (left, right)
+        levels[row], pairs[row] = compared
 
 
 def _terms(slot: Slot, level: int, pair: Pair) -> tuple[str, ...]:

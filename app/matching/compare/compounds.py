@@ -30,15 +30,16 @@ class Compounds:
         self._long = frozenset(word for word in query.tokens if len(word) >= _LEAST_COMPOUND_CHARS)
         self._initials = frozenset(initials for initials, _, _ in _runs(query.tokens))
         self._short = [word for word in query.tokens if _may_be_initials(word)] if len(query.tokens) > 1 else []
+        self._least_letters = min(map(len, self._short), default=MAX_WORDS + 1)
 
     def concern(self, candidate: Bag) -> bool:
         """Whether one side writes as one word, or by first letters, what the other writes as several words."""
-        words = candidate.tokens
+        words, joined = candidate.tokens, candidate.joined
         if not self._compounds.isdisjoint(words) or not self._initials.isdisjoint(words):
             return True
-        if self._short and any(map(_first_letters(words).__contains__, self._short)):
+        if len(words) >= self._least_letters and any(map(_first_letters(words).__contains__, self._short)):
             return True
-        return any(map(candidate.joined.__contains__, self._long.difference(words)))
+        return any(word in joined and word not in words for word in self._long)
 
     def parted(self, candidate: Bag) -> tuple[Bag, Bag]:
         """The query's value and a candidate's, written alike."""

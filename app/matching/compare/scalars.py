@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 
@@ -23,6 +24,7 @@ _CLOSE = 0.8
 _LEAST_PHONE_DIGITS = 7
 _LOOK_ALIKE = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"))
 """What a scanner, or a person who copies, reads for one letter: `Wornbwell` for *Wombwell*."""
+_LOOKS = re.compile("|".join(look for look, _ in _LOOK_ALIKE))
 
 
 def _spelling(left: str, right: str, close: float = _CLOSE) -> Level:
@@ -84,7 +86,7 @@ def _postal(left: str, right: str) -> Level:
 
 def _city(left: str, right: str) -> Level:
     level = _spelling(left, right)
-    if level is Level.DIFFERENT and any(look in left or look in right for look, _ in _LOOK_ALIKE):
+    if level is Level.DIFFERENT and (_LOOKS.search(left) or _LOOKS.search(right)):
         level = Level.CLOSE if _as_it_looks(left) == _as_it_looks(right) else level
     if level is not Level.DIFFERENT or not (" " in left or " " in right):
         return level
