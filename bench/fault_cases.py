@@ -181,4 +181,5 @@ def _activate_others(target: Target) -> None:
     for number in range(_ACTIVATIONS):
         target.stack.activate_more(number)
         meanwhile += target.stack.job(target.job_id)["status"] not in ENDED
+    target.stack.activate_again()
     print(f"{meanwhile} of {_ACTIVATIONS} activations ended before the job did", flush=True)
