@@ -80,7 +80,8 @@ def least_weight(profile: Profile, threshold: float) -> float | None:
     bound = min(profile.review_threshold, threshold)
     if bound < _LEAST_BOUND:
         return None
-    return min(_WEIGHTY_NATS, profile.model.calibrator.inverse(min(bound, 1.0 - _LEAST_PROBABILITY)) - _ROOM_NATS)
+    room = _ROOM_NATS + max(profile.model.shift_alone, 0.0)
+    return min(_WEIGHTY_NATS, profile.model.calibrator.inverse(min(bound, 1.0 - _LEAST_PROBABILITY)) - room)
 
 
 def sum_of_odds(own: Sequence[float] | Floats, others: float = 0.0) -> float:
@@ -109,12 +110,14 @@ def stands(
     profile: Profile,
     threshold: float,
     top_n: int,
+    shift: float = 0.0,
 ) -> bool:
     """Whether the answer is the same and no bound is near.
 
-    `own` holds the log-odds (nats), each seen alone, of the candidates that have or had weight, whose ids `record_ids` are.
+    `own` holds the log-odds (nats), each seen alone, of the candidates that have or had weight, whose ids `record_ids` are;
+    `shift` is what the calibrator adds to them.
     """
-    scores = _scores(own, copies, kept.rest, profile.model)
+    scores = _scores(own, copies, kept.rest, profile.model, shift)
     best = max(scores, default=0.0)
     if profile.decide(best, threshold) != kept.decision:
         return False
@@ -126,11 +129,11 @@ def stands(
     return not near and not _is_near(best, min(profile.review_threshold, threshold))
 
 
-def _scores(own: Floats, copies: Copies, rest: float, model: ScoreModel) -> list[float]:
+def _scores(own: Floats, copies: Copies, rest: float, model: ScoreModel, shift: float) -> list[float]:
     """Published scores of candidates that share with each other and with a `rest` of odds that were not looked at again."""
     sharing = Sharing(np.array([len(own)]), [copies])
     log_odds = own - model.competition * np.log1p(sharing.rivals(np.exp(own)) + rest)
-    scores: list[float] = sharing.published(log_odds, model.calibrator).tolist()
+    scores: list[float] = sharing.published(own, log_odds, model.calibrator, shift).tolist()
     return scores
 
 

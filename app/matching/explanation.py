@@ -129,7 +129,7 @@ def unseen(
     most = _most_evidence(slots, query, profile, frequencies, asked if complete else set())
     pool = np.column_stack([reranked.scores.slots.sum(axis=0, keepdims=True), [[most]]])
     copies = _as_copy(reranked.scores)
-    best = float(combine(pool, profile.model, frequencies.rows, copies=copies).score[-1])
+    best = float(combine(pool, profile.model, frequencies.rows, copies=copies, shift=reranked.scores.shift).score[-1])
     could = best >= threshold
     return {
         "complete": complete,

@@ -63,5 +63,6 @@ def is_settled(scores: Scores, best: int, policy: FirstPolicy, model: ScoreModel
     own = scores.log_odds - scores.competition
     odds = np.exp(np.minimum(own, MAX_NATS))
     rivals = float(odds.sum() - odds[best]) + policy.rival / (1.0 - policy.rival)
-    contested = float(model.calibrator(own[best : best + 1] - model.competition * math.log1p(rivals))[0])
+    log_odds = own[best : best + 1] - model.competition * math.log1p(rivals)
+    contested = float(model.calibrator(log_odds + scores.shift)[0])
     return 1.0 / (1.0 + math.exp(-contested)) >= max(threshold, score - policy.most_change)

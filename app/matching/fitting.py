@@ -38,12 +38,13 @@ _LARGEST_NATS = 60.0
 class LabelledRecord:
     """A record's candidates under the shipped model, and of some whether they are its entity.
 
-    `evidence` is (kinds, candidates) in nats, `labels` by position of a candidate.
+    `evidence` is (kinds, candidates) in nats, `labels` by position of a candidate; the calibrator adds `shift` (nats).
     """
 
     evidence: Floats
     labels: Mapping[int, bool]
     copies: Copies = None
+    shift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class _Observed:
 
     evidence: Floats
     copies: Copies
+    shift: float
     wanted: Floats
     weight: Floats
 
@@ -81,11 +83,11 @@ def fit(records: Sequence[LabelledRecord], kinds: Sequence[str], model: ScoreMod
 
 
 def _observed(record: LabelledRecord, model: ScoreModel, rows: int) -> _Observed:
-    wanted = combine(record.evidence, model, rows, copies=record.copies).score
+    wanted = combine(record.evidence, model, rows, copies=record.copies, shift=record.shift).score
     weight = np.full(len(wanted), _UNLABELLED_WEIGHT)
     at = list(record.labels)
     wanted[at], weight[at] = [float(same) for same in record.labels.values()], 1.0
-    return _Observed(record.evidence, record.copies, wanted, weight)
+    return _Observed(record.evidence, record.copies, record.shift, wanted, weight)
 
 
 def _objective(
@@ -118,7 +120,7 @@ def _log_odds(record: _Observed, parameters: Floats, model: ScoreModel, prior: f
         others[record.copies[:, None] == record.copies] *= COPY_RIVALRY
     np.fill_diagonal(others, 0.0)
     total = 1.0 + others.sum(axis=1)
-    z = own - model.competition * np.log(total)
+    z = own - model.competition * np.log(total) + record.shift
     of_own = -model.competition * others / total[:, None]
     np.fill_diagonal(of_own, 1.0)
     calibrated = model.calibrator(z)
@@ -135,7 +137,9 @@ def scores(
     changed = adapted(model, adaptation, model.name)
     scales = np.array([adaptation.scales.get(kind, 1.0) for kind in kinds])
     found = [
-        combine(one.evidence * scales[:, None], changed, rows, copies=one.copies).score[list(one.labels)]
+        combine(one.evidence * scales[:, None], changed, rows, copies=one.copies, shift=one.shift).score[
+            list(one.labels)
+        ]
         for one in records
     ]
     return np.concatenate(found) if found else np.zeros(0)

@@ -16,7 +16,7 @@ from app.matching.layout import Slot
 from app.matching.profile import Profile
 from app.matching.reasons import Reason, slot_level
 from app.matching.rerank import Query, Reranked, reasons_of
-from app.matching.score import Scores, combine, score
+from app.matching.score import BITS, Scores, combine, score
 from app.matching.sharing import Copies
 from app.matching.standing import Verdict
 
@@ -60,7 +60,7 @@ def least_change(situation: Situation) -> dict[str, Any]:
     None where nothing does.
     """
     scores = situation.reranked.scores
-    needed = situation.profile.model.bits_at(situation.threshold) - scores.bits(situation.at)
+    needed = situation.profile.model.bits_at(situation.threshold) - scores.shift * BITS - scores.bits(situation.at)
     change: dict[str, Any] = {
         "to": "no_match" if situation.linked else "match",
         "bits_needed": round(needed, 2),
@@ -75,7 +75,7 @@ def _without(situation: Situation) -> list[str] | None:
     scores, at, profile = situation.reranked.scores, situation.at, situation.profile
     if at in situation.reranked.decided:
         rest = {c: same for c, same in situation.decided.items() if c != at}
-        without = combine(scores.slots, profile.model, situation.frequencies.rows, rest, scores.copies)
+        without = combine(scores.slots, profile.model, situation.frequencies.rows, rest, scores.copies, scores.shift)
         code = next(r.code for r in reasons_of(situation.reranked, profile, at) if r.decision is not None)
         return [code] if situation.turned(without) else None
     removed: list[Reason] = []
@@ -96,7 +96,7 @@ def _scored_without(situation: Situation, removed: Sequence[Reason]) -> Scores:
     if any(one.code == AMBIGUOUS for one in removed):
         slots[-1, np.arange(slots.shape[1]) != at] = -_NO_RIVAL_NATS
         decided = {}
-    return combine(slots, situation.profile.model, situation.frequencies.rows, decided, scores.copies)
+    return combine(slots, situation.profile.model, situation.frequencies.rows, decided, scores.copies, scores.shift)
 
 
 def _agreements(situation: Situation) -> dict[str, Any]:

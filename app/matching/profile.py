@@ -71,6 +71,7 @@ def parse_model(data: Mapping[str, Any]) -> ScoreModel:
         float(data["competition"]),
         weights,
         Calibrator(knots, values_at),
+        float(data["calibration"]["shift_alone"]),
     )
 
 

@@ -67,6 +67,9 @@ class ScoreModel:
     competition: float
     weights: Mapping[str, Mapping[str, float]]
     calibrator: Calibrator = field(default_factory=Calibrator)
+    shift_alone: float = 0.0
+    """What the calibrator adds (nats) to the log-odds of a record of which one value is compared: several values say the
+    same in part, one does not."""
     _vectors: dict[str, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def vector(self, kind: str) -> Floats:
@@ -86,10 +89,11 @@ class Scores:
     """Of all candidates of one query, in retrieval order; nats unless said.
 
     `slots` is (slots, candidates): what each slot adds; `prior + slots.sum(0) + standing + competition` is `log_odds`.
-    `standing` is not zero where a person has decided about the pair.
+    `standing` is not zero where a person has decided about the pair. The calibrator takes `log_odds + shift`.
     """
 
     prior: float
+    shift: float
     slots: Floats
     copies: Copies
     standing: Floats
@@ -134,7 +138,13 @@ def score_all(
         for part, added in parts:
             start, end = end, end + len(part)
             added[:] = weighed[start:end]
-    return combine_all(slots, model, rows, decided, copies)
+    shifts = [_shift_of(model, one) for one in comparisons]
+    return combine_all(slots, model, rows, decided, copies, shifts)
+
+
+def _shift_of(model: ScoreModel, comparison: Comparison) -> float:
+    """The last slot holds the hints."""
+    return model.shift_alone if len(comparison.slots) == 2 else 0.0
 
 
 def prior_of(model: ScoreModel, rows: int) -> float:
@@ -143,15 +153,28 @@ def prior_of(model: ScoreModel, rows: int) -> float:
 
 
 def combine(
-    slots: Floats, model: ScoreModel, rows: int, decided: Decided | None = None, copies: Copies = None
+    slots: Floats,
+    model: ScoreModel,
+    rows: int,
+    decided: Decided | None = None,
+    copies: Copies = None,
+    shift: float = 0.0,
 ) -> Scores:
-    """From what each slot adds for each candidate, (slots, candidates) in nats, to shared out and calibrated scores."""
-    [scores] = combine_all([slots], model, rows, [decided or {}], [copies])
+    """From what each slot adds for each candidate, (slots, candidates) in nats, to shared out and calibrated scores.
+
+    A candidate of which nothing is compared is not shifted.
+    """
+    [scores] = combine_all([slots], model, rows, [decided or {}], [copies], [shift])
     return scores
 
 
 def combine_all(
-    slots: Sequence[Floats], model: ScoreModel, rows: int, decided: Sequence[Decided], copies: Sequence[Copies]
+    slots: Sequence[Floats],
+    model: ScoreModel,
+    rows: int,
+    decided: Sequence[Decided],
+    copies: Sequence[Copies],
+    shifts: Sequence[float],
 ) -> list[Scores]:
     """`combine` of each query's candidates, all of them in one row of arrays."""
     prior = prior_of(model, rows)
@@ -166,9 +189,10 @@ def combine_all(
     sharing = Sharing(counts, copies)
     competition = -model.competition * np.log1p(sharing.rivals(odds))
     log_odds = own + standing + competition
-    score = sharing.published(log_odds, model.calibrator)
+    shift = np.repeat(shifts, counts) * (own != prior) if any(shifts) else 0.0
+    score = sharing.published(own + standing, log_odds, model.calibrator, shift)
     arrays = (standing, competition, log_odds, score)
     return [
-        Scores(prior, added, alike, *(array[end - count : end] for array in arrays))
-        for added, count, end, alike in zip(slots, counts.tolist(), ends.tolist(), copies, strict=True)
+        Scores(prior, shift, added, alike, *(array[end - count : end] for array in arrays))
+        for added, shift, count, end, alike in zip(slots, shifts, counts.tolist(), ends.tolist(), copies, strict=True)
     ]

@@ -125,8 +125,8 @@ def _add_labels(call: MatchCall, group: Sequence[Label], ranked: Ranked, compare
         elif label.match:
             compared.not_retrieved += 1
     if known:
-        evidence = _by_kind(ranked, compared.kinds)
-        compared.records.append(LabelledRecord(evidence, known, ranked.reranked.scores.copies))
+        evidence, scores = _by_kind(ranked, compared.kinds), ranked.reranked.scores
+        compared.records.append(LabelledRecord(evidence, known, scores.copies, scores.shift))
 
 
 def _by_kind(ranked: Ranked, kinds: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -145,5 +145,6 @@ def _confirmed(one: _Doubtful, rivals: Sequence[Retrieved], call: MatchCall) -> 
     kept = replace(one.kept, weighty=record_ids, rest=sum_of_odds(light, one.kept.rest))
     looked_at = [*range(known), *heavy]
     copies = None if scores.copies is None else scores.copies[looked_at]
-    standing = stands(kept, record_ids, own[looked_at], copies, profile, call.threshold, call.options.top_n)
+    top_n, shift = call.options.top_n, scores.shift
+    standing = stands(kept, record_ids, own[looked_at], copies, profile, call.threshold, top_n, shift)
     return kept if standing else None

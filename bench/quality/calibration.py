@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
+
+from app.matching.score import Calibrator
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 KNOTS = np.array([-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0])
 TRUST = 0.4
 """How much of the correction is taken: kinds of data left out look less certain than they are once they are not."""
+_ALONE_TRUST = 0.6
+"""The same where one value is compared, which is mostly a name: every family has names, so none of them is quite unseen."""
+_LARGEST_SHIFT = 3.0
 _SMOOTHNESS = 2e-4
 
 
-def calibrate(held_back: Sequence[tuple[Floats, npt.NDArray[np.bool_]]]) -> dict[str, list[float]]:
-    """Knots and values of a rising piecewise-linear map; every set counts the same, however large."""
-    log_odds = np.clip(np.concatenate([odds for odds, _ in held_back]), -15, 15)
-    right = np.concatenate([found for _, found in held_back]).astype(np.float64)
-    weight = np.concatenate([np.full(len(odds), 1.0 / len(odds)) for odds, _ in held_back])
+class Best(NamedTuple):
+    """The best candidate of every query of a set: its log-odds (nats) after competition, and whether it is right.
+
+    `alone` says whether one value is compared, `most` what its rivals leave of certainty.
+    """
+
+    log_odds: Floats
+    right: Mask
+    alone: Mask
+    most: Floats
+
+
+class Calibration(NamedTuple):
+    """What a model's file says of it."""
+
+    knots: list[float]
+    values: list[float]
+    shift_alone: float
+
+    @classmethod
+    def fitted(cls, held_back: Sequence[Best]) -> Calibration:
+        """Every set counts the same, however large."""
+        values = _fitted_values(held_back)
+        calibrator = Calibrator(tuple(KNOTS.tolist()), tuple(values))
+        return cls(KNOTS.tolist(), values, _fitted_shift(held_back, calibrator))
+
+    def published(self, best: Best) -> Floats:
+        """Probabilities, as the product shares them out; of copies it knows nothing."""
+        calibrator = Calibrator(tuple(self.knots), tuple(self.values))
+        wanted = 1.0 / (1.0 + np.exp(-calibrator(best.log_odds + self.shift_alone * best.alone)))
+        score: Floats = np.minimum(wanted, best.most)
+        return score
+
+    def to_json(self) -> Mapping[str, Any]:
+        return self._asdict()
+
+
+def _fitted_values(held_back: Sequence[Best]) -> list[float]:
+    """Of a rising piecewise-linear map, at the knots."""
+    log_odds = np.clip(np.concatenate([one.log_odds for one in held_back]), -15, 15)
+    right = np.concatenate([one.right for one in held_back])
+    weight = np.concatenate([np.full(len(one.right), 1.0 / len(one.right)) for one in held_back])
     weight /= weight.sum()
 
     def values(parameters: Floats) -> Floats:
@@ -31,9 +75,24 @@ def calibrate(held_back: Sequence[tuple[Floats, npt.NDArray[np.bool_]]]) -> dict
     def loss(parameters: Floats) -> float:
         at = np.interp(log_odds, KNOTS, values(parameters))
         at = at + np.minimum(log_odds - KNOTS[0], 0.0) + np.maximum(log_odds - KNOTS[-1], 0.0)
-        cross_entropy = weight * (right * np.logaddexp(0, -at) + (1 - right) * np.logaddexp(0, at))
-        return float(cross_entropy.sum() + _SMOOTHNESS * (parameters[1:] ** 2).sum())
+        return float((weight * _cross_entropy(at, right)).sum() + _SMOOTHNESS * (parameters[1:] ** 2).sum())
 
     found = values(minimize(loss, np.zeros(len(KNOTS)), method="L-BFGS-B").x)
     taken = KNOTS + TRUST * (found - KNOTS)
-    return {"knots": KNOTS.tolist(), "values": [round(float(value), 3) for value in taken]}
+    return [round(float(value), 3) for value in taken]
+
+
+def _fitted_shift(held_back: Sequence[Best], calibrator: Calibrator) -> float:
+    """What is added to log-odds where one value is compared."""
+    parts = [(one.log_odds[one.alone], one.right[one.alone]) for one in held_back if one.alone.any()]
+
+    def loss(shift: float) -> float:
+        return sum(float(_cross_entropy(calibrator(log_odds + shift), right).mean()) for log_odds, right in parts)
+
+    found = minimize_scalar(loss, bounds=(-_LARGEST_SHIFT, _LARGEST_SHIFT), method="bounded").x
+    return round(_ALONE_TRUST * float(found), 3)
+
+
+def _cross_entropy(log_odds: Floats, right: Mask) -> Floats:
+    entropy: Floats = np.logaddexp(0, np.where(right, -log_odds, log_odds))
+    return entropy

@@ -40,6 +40,8 @@ class TrainingRows:
     query: npt.NDArray[np.int64]
     answerable: npt.NDArray[np.bool_]
     """One entry a query."""
+    alone: npt.NDArray[np.bool_]
+    """One entry a query: whether one value of it is compared."""
 
 
 def with_strangers(one: TrainingRows, share: float) -> TrainingRows:
@@ -125,7 +127,8 @@ def _compared(
         owners += [q] * len(ordinals)
     features = sparse.vstack(blocks).tocsr()
     answerable = np.array([bool(some) for some in answers])
-    return TrainingRows(name, bundle.meta.rows, features, np.array(right), np.array(owners), answerable)
+    alone = np.array([query.filled_slots == 1 for query in asked])
+    return TrainingRows(name, bundle.meta.rows, features, np.array(right), np.array(owners), answerable, alone)
 
 
 def _thinned(record: dict[str, str], drop: float, rng: random.Random) -> dict[str, str]:

@@ -15,6 +15,8 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from app.matching.layout import BAG_KINDS
+from app.matching.sharing import SHARPNESS
+from bench.quality.calibration import Best
 from bench.quality.collect import COLUMNS, TrainingRows
 
 Floats = npt.NDArray[np.float64]
@@ -158,8 +160,8 @@ def _queries(sets: Sequence[TrainingRows], share: Mapping[str, float]) -> tuple[
     return np.concatenate(starts), joined / joined.sum()
 
 
-def best_log_odds(model: Mapping[str, Any], one: TrainingRows) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Of each query: the log-odds of its best candidate after competition, and whether it is right."""
+def best_of(model: Mapping[str, Any], one: TrainingRows) -> Best:
+    """Of each query that found a candidate."""
     weights = np.array([model["weights"].get(kind, {}).get(name, 0.0) for kind, name in COLUMNS])
     own = one.features @ weights + model["prior"] - model["prior_per_doubling"] * np.log2(one.rows)
     odds = np.exp(np.clip(own, -50, 50))
@@ -167,4 +169,6 @@ def best_log_odds(model: Mapping[str, Any], one: TrainingRows) -> tuple[Floats, 
     ends = np.r_[starts[1:], len(own)]
     best = np.array([first + int(np.argmax(own[first:last])) for first, last in zip(starts, ends, strict=True)])
     rest = np.add.reduceat(odds, starts) - odds[best]
-    return own[best] - np.log1p(rest), one.right[best]
+    to_best = np.minimum(odds / odds[best].repeat(np.diff(np.r_[starts, len(own)])), 1.0)
+    most = 1.0 / np.add.reduceat(to_best**SHARPNESS, starts)
+    return Best(own[best] - np.log1p(rest), one.right[best], one.alone[one.query[best]], most)

@@ -18,7 +18,7 @@ from typing import Any
 from app.bootstrap import build
 from app.config import Settings
 from app.embedded.stack import EngineStack
-from bench.quality.calibration import calibrate
+from bench.quality.calibration import Calibration
 from bench.quality.collect import (
     TrainingRows,
     activated,
@@ -91,9 +91,9 @@ async def _collect_all(sets: Mapping[str, Path], queries: int, scratch: Path, st
 def train(rows: list[TrainingRows], held_back: Sequence[LeftOut], labels: Sequence[str]) -> list[dict[str, Any]]:
     """The content of each model's file; `labels` are `name@version`, the general model's first.
 
-    All share the general model's calibrator, which is fitted with families of data left out in turn.
+    All share the calibration, which is fitted with families of data left out in turn.
     """
-    calibration = calibrate([one.of_best for one in held_back])
+    calibration = Calibration.fitted([one.best for one in held_back]).to_json()
     general = _fitted(rows, _shares(rows))
     fitted = [general, *(_refined(rows, label, general) for label in labels[1:])]
     return [
@@ -147,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=1_000)
-    parser.add_argument("--models", default="general@10,leads@6", help="names and versions, by commas")
+    parser.add_argument("--models", default="general@11,leads@7", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
     parser.add_argument(
         "--report", type=Path, default=REPORT, help="figures of each set by weights that never saw its family"

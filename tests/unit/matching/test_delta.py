@@ -83,10 +83,17 @@ def test_nothing_stands_as_nothing() -> None:
 
 def test_the_scores_are_those_of_a_match_with_the_same_candidates() -> None:
     own = np.array([2.0, 1.0, -3.0])
-    scores = combine(own[None, :], PROFILE.model, rows=64).score
     kept = replace(matched("a", "b"), rest=math.exp(-3.0))
-    for threshold in (float(scores[0]), float(scores[1])):
-        assert not stands(kept, ("a", "b"), own[:2], None, PROFILE, threshold, 5), "on a bound"
+    for shift in (0.0, 1.5):
+        scores = combine(own[None, :], PROFILE.model, rows=64, shift=shift).score
+        for threshold in (float(scores[0]), float(scores[1])):
+            assert not stands(kept, ("a", "b"), own[:2], None, PROFILE, threshold, 5, shift), "on a bound"
+
+
+def test_what_is_added_before_calibration_carries_an_answer_over_a_bound() -> None:
+    kept = matched("a")
+    assert not stands(kept, ("a",), np.array([-0.5]), None, PROFILE, 0.5, 5)
+    assert stands(kept, ("a",), np.array([-0.5]), None, PROFILE, 0.5, 5, shift=1.5)
 
 
 def test_a_copy_takes_less_than_a_rival() -> None:
@@ -104,7 +111,8 @@ def test_a_kept_answer_is_what_was_written() -> None:
 def test_a_candidate_without_weight_stays_far_under_every_bound(profile: Profile) -> None:
     least = least_weight(profile, profile.match_threshold)
     assert least is not None
-    alone = combine(np.array([[least + 1.0]]), replace(profile.model, prior=0.0, prior_per_doubling=0.0), rows=64)
+    model = replace(profile.model, prior=0.0, prior_per_doubling=0.0)
+    alone = combine(np.array([[least + 1.0]]), model, rows=64, shift=model.shift_alone)
     assert float(alone.score[0]) < min(profile.review_threshold, profile.match_threshold)
 
 

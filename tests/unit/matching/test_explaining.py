@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from app.matching.explanation import explain, unseen
 from app.matching.flip import Situation, least_change
 from app.matching.profile import Profile
 from app.matching.rerank import Query, Reranked, Retrieval, prepare_query, rerank
+from app.matching.score import BITS
 from app.matching.standing import StandingDecision, Verdict
 from app.profiles import find_profile
 from tests.unit.matching.test_sums import (
@@ -48,6 +50,17 @@ def of(query: Query, chosen: list[int], profile: Profile = BALANCED, at: int = 0
 
 def own(at: int) -> Record:
     return {name: MASTERS[at][name] for name in FIELDS if MASTERS[at].get(name)}
+
+
+def test_the_bits_that_are_needed_bring_the_score_to_the_threshold() -> None:
+    model = replace(BALANCED.model, shift_alone=0.75)
+    profile = replace(BALANCED, model=model)
+    [name] = [field for field in own(0) if own(0)[field] == MASTERS[0]["name"]]
+    for record in ({name: own(0)[name]}, own(0)):
+        found = situation(record, [0, 1, 2], profile)
+        scores, needed = found.reranked.scores, least_change(found)["bits_needed"]
+        reached = model.calibrator(scores.log_odds[:1] + scores.shift + needed / BITS)
+        assert 1 / (1 + np.exp(-reached[0])) == pytest.approx(profile.match_threshold, abs=0.003)
 
 
 def test_a_match_hangs_on_the_fewest_terms_that_carry_it() -> None:

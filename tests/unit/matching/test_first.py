@@ -66,6 +66,11 @@ def test_an_answer_that_an_unseen_rival_would_change_does_not_stand() -> None:
     assert not is_settled(contested, 0, POLICY, MODEL, threshold=0.5)
 
 
+def test_what_is_added_before_calibration_counts_for_the_contested_answer_too() -> None:
+    shifted = replace(scores(6.0, -5.0), shift=9.0)
+    assert is_settled(shifted, 0, POLICY, MODEL, threshold=0.5)
+
+
 def test_a_rival_that_was_seen_makes_an_unseen_one_matter_less() -> None:
     assert is_settled(scores(12.0, 4.0), 0, replace(POLICY, rival=0.5), MODEL, threshold=0.5)
     assert not is_settled(scores(12.0, 11.0), 0, POLICY, MODEL, threshold=0.5)

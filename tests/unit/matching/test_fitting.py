@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from app.matching.adapting import Adaptation
@@ -73,6 +75,15 @@ def test_the_order_of_scores_is_kept_by_offset_and_slope() -> None:
         scores([everyone], KINDS, MODEL, one, ROWS) for one in (Adaptation(), Adaptation(offset=-1.0, slope=0.5))
     )
     assert np.argsort(shipped).tolist() == np.argsort(changed).tolist()
+
+
+def test_what_the_calibrator_adds_to_a_record_is_added_when_it_is_fitted_too() -> None:
+    record = made_up(1, Adaptation(), 21)[0]
+    shifted = replace(record, shift=1.0)
+    before, after = (scores([one], KINDS, MODEL, Adaptation(), ROWS)[0] for one in (record, shifted))
+    assert after > before
+    plain, more = (fit([replace(one, labels={0: True})] * 30, KINDS, MODEL, ROWS) for one in (record, shifted))
+    assert more.prior_shift + more.offset < plain.prior_shift + plain.offset
 
 
 def test_no_better_is_not_better() -> None:

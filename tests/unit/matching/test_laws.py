@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from app.matching.layout import Kind, slots_of
 from app.matching.prepare import NORMALISERS, RecordPreparer
 from app.matching.reasons import reasons_for
 from app.matching.schema import FieldSpec, MatchSchema, Role
-from app.matching.score import BITS, Calibrator, prior_of, score
+from app.matching.score import BITS, Calibrator, combine, prior_of, score
 from app.matching.text import fold
 from app.profiles import find_profile
 
@@ -117,6 +118,30 @@ def test_a_calibrator_rises_and_its_inverse_takes_it_back(values: list[float]) -
 def test_a_candidate_without_any_evidence_is_no_match(name: str, rows: int) -> None:
     profile = find_profile(name)
     assert prior_of(profile.model, rows) * BITS < profile.model.bits_at(profile.match_threshold)
+
+
+def test_a_record_of_one_value_is_shifted_before_it_is_calibrated_and_its_terms_stay() -> None:
+    preparer, model = RecordPreparer(SCHEMA), replace(find_profile("balanced").model, shift_alone=0.75)
+    named, placed, nowhere = {"name": "Zorbatek"}, {"name": "Zorbatek", "city": "Blork"}, {"city": "Blork"}
+    forms = [preparer.form(placed), preparer.form(nowhere)]
+    one, two = (
+        score(compare(slots_of(SCHEMA), preparer.form(record), forms, NO_TERMS), model, 1000)
+        for record in (named, placed)
+    )
+    assert (one.shift, two.shift) == (0.75, 0.0)
+    unshifted = combine(one.slots, model, 1000)
+    assert one.log_odds.tolist() == unshifted.log_odds.tolist()
+    assert logit(one.score[0]) == pytest.approx(float(model.calibrator(one.log_odds[:1] + 0.75)[0]))
+    assert one.score[0] > unshifted.score[0]
+
+
+def test_a_candidate_of_which_nothing_is_compared_is_not_shifted() -> None:
+    model = find_profile("balanced").model
+    assert combine(np.zeros((2, 1)), model, 300, shift=5.0).score[0] == combine(np.zeros((2, 1)), model, 300).score[0]
+
+
+def logit(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))
 
 
 def test_a_calibrator_without_knots_changes_nothing() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.matching.prepare import RecordPreparer
 from app.matching.schema import FieldSpec, MatchSchema, Role
 from app.matching.score import ScoreModel, combine, combine_all
-from app.matching.sharing import COPY_RIVALRY, Copies, copies_of
+from app.matching.sharing import COPY_RIVALRY, SHARPNESS, Copies, copies_of
 
 MODEL = ScoreModel("m", prior=0.0, prior_per_doubling=0.0, competition=1.0, weights={})
 PREPARER = RecordPreparer(MatchSchema((FieldSpec("name", "string", Role.ORGANIZATION_NAME),)))
@@ -43,6 +43,12 @@ def test_rivals_get_half_each_and_copies_more() -> None:
     assert scored([20.0, 20.0], b"a", b"a") == pytest.approx([1 / (1 + COPY_RIVALRY)] * 2)
 
 
+def test_a_rival_that_is_less_likely_keeps_less_than_its_odds_and_an_equal_one_all() -> None:
+    likely, less = scored([20.0 + np.log(2.0), 20.0], b"a", b"b")
+    assert likely / less == pytest.approx(2.0**SHARPNESS)
+    assert likely + less <= 1.0
+
+
 def test_each_further_copy_takes_something() -> None:
     best = [scored([20.0] * count, *[b"a"] * count)[0] for count in range(1, 6)]
     assert best == sorted(best, reverse=True)
@@ -69,7 +75,7 @@ def test_what_reads_differently_never_exceeds_certainty(candidates: list[tuple[f
 def test_a_query_alone_and_among_others(queries: list[list[tuple[float, bytes]]]) -> None:
     slots = [np.array([[nats for nats, _ in one]]) for one in queries]
     copies: list[Copies] = [copies_of([reading for _, reading in one]) for one in queries]
-    together = combine_all(slots, MODEL, 1, [{}] * len(queries), copies)
+    together = combine_all(slots, MODEL, 1, [{}] * len(queries), copies, [0.0] * len(queries))
     for own, alike, among in zip(slots, copies, together, strict=True):
         alone = combine(own, MODEL, 1, copies=alike)
         assert alone.score.tolist() == pytest.approx(among.score.tolist(), rel=1e-9, abs=1e-12)
