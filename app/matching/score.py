@@ -138,13 +138,8 @@ def score_all(
         for part, added in parts:
             start, end = end, end + len(part)
             added[:] = weighed[start:end]
-    shifts = [_shift_of(model, one) for one in comparisons]
+    shifts = [model.shift_alone if one.of_one_value else 0.0 for one in comparisons]
     return combine_all(slots, model, rows, decided, copies, shifts)
-
-
-def _shift_of(model: ScoreModel, comparison: Comparison) -> float:
-    """The last slot holds the hints."""
-    return model.shift_alone if len(comparison.slots) == 2 else 0.0
 
 
 def prior_of(model: ScoreModel, rows: int) -> float:
@@ -185,12 +180,13 @@ def combine_all(
     for start, of_query in zip((ends - counts).tolist(), decided, strict=True):
         for candidate, same in of_query.items():
             standing[start + candidate] = (_DECIDED_NATS if same else -_DECIDED_NATS) - own[start + candidate]
-    odds = np.exp(np.where(standing != 0.0, own + standing, np.minimum(np.maximum(own, -MAX_NATS), MAX_NATS)))
+    seen_alone = own + standing
+    odds = np.exp(np.where(standing != 0.0, seen_alone, np.minimum(np.maximum(own, -MAX_NATS), MAX_NATS)))
     sharing = Sharing(counts, copies)
     competition = -model.competition * np.log1p(sharing.rivals(odds))
-    log_odds = own + standing + competition
+    log_odds = seen_alone + competition
     shift = np.repeat(shifts, counts) * (own != prior) if any(shifts) else 0.0
-    score = sharing.published(own + standing, log_odds, model.calibrator, shift)
+    score = sharing.published(seen_alone, log_odds, model.calibrator, shift)
     arrays = (standing, competition, log_odds, score)
     return [
         Scores(prior, shift, added, alike, *(array[end - count : end] for array in arrays))

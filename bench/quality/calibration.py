@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,19 +45,18 @@ class Calibration(NamedTuple):
     @classmethod
     def fitted(cls, held_back: Sequence[Best]) -> Calibration:
         """Every set counts the same, however large."""
-        values = _fitted_values(held_back)
-        calibrator = Calibrator(tuple(KNOTS.tolist()), tuple(values))
-        return cls(KNOTS.tolist(), values, _fitted_shift(held_back, calibrator))
+        unshifted = cls(KNOTS.tolist(), _fitted_values(held_back), 0.0)
+        return unshifted._replace(shift_alone=_fitted_shift(held_back, unshifted.calibrator))
+
+    @property
+    def calibrator(self) -> Calibrator:
+        return Calibrator(tuple(self.knots), tuple(self.values))
 
     def published(self, best: Best) -> Floats:
         """Probabilities, as the product shares them out; of copies it knows nothing."""
-        calibrator = Calibrator(tuple(self.knots), tuple(self.values))
-        wanted = 1.0 / (1.0 + np.exp(-calibrator(best.log_odds + self.shift_alone * best.alone)))
+        wanted = 1.0 / (1.0 + np.exp(-self.calibrator(best.log_odds + self.shift_alone * best.alone)))
         score: Floats = np.minimum(wanted, best.most)
         return score
-
-    def to_json(self) -> Mapping[str, Any]:
-        return self._asdict()
 
 
 def _fitted_values(held_back: Sequence[Best]) -> list[float]:

@@ -117,17 +117,19 @@ def _compared(
 ) -> TrainingRows:
     slots = slots_of(bundle.schema)
     blocks, right, owners = [], list[bool](), list[int]()
+    alone = np.zeros(len(asked), np.bool_)
     for q, (query, ordinals) in enumerate(zip(asked, found, strict=True)):
         if not ordinals:
             continue
         forms = [orjson.loads(form) for form in bundle.forms.read_many(ordinals)]
-        blocks.append(sparse.csr_matrix(_matrix(compare(slots, query.form, forms, bundle.frequencies))))
+        comparison = compare(slots, query.form, forms, bundle.frequencies)
+        blocks.append(sparse.csr_matrix(_matrix(comparison)))
+        alone[q] = comparison.of_one_value
         records = (orjson.loads(record) for record in bundle.records.read_many(ordinals))
         right += [record["record_id"] in answers[q] for record in records]
         owners += [q] * len(ordinals)
     features = sparse.vstack(blocks).tocsr()
     answerable = np.array([bool(some) for some in answers])
-    alone = np.array([query.filled_slots == 1 for query in asked])
     return TrainingRows(name, bundle.meta.rows, features, np.array(right), np.array(owners), answerable, alone)
 
 

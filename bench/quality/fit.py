@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from app.matching.layout import BAG_KINDS
-from app.matching.sharing import SHARPNESS
+from app.matching.sharing import MAX_NATS, Sharing
 from bench.quality.calibration import Best
 from bench.quality.collect import COLUMNS, TrainingRows
 
@@ -164,11 +164,15 @@ def best_of(model: Mapping[str, Any], one: TrainingRows) -> Best:
     """Of each query that found a candidate."""
     weights = np.array([model["weights"].get(kind, {}).get(name, 0.0) for kind, name in COLUMNS])
     own = one.features @ weights + model["prior"] - model["prior_per_doubling"] * np.log2(one.rows)
-    odds = np.exp(np.clip(own, -50, 50))
     starts = np.flatnonzero(np.r_[True, one.query[1:] != one.query[:-1]])
     ends = np.r_[starts[1:], len(own)]
     best = np.array([first + int(np.argmax(own[first:last])) for first, last in zip(starts, ends, strict=True)])
-    rest = np.add.reduceat(odds, starts) - odds[best]
-    to_best = np.minimum(odds / odds[best].repeat(np.diff(np.r_[starts, len(own)])), 1.0)
-    most = 1.0 / np.add.reduceat(to_best**SHARPNESS, starts)
-    return Best(own[best] - np.log1p(rest), one.right[best], one.alone[one.query[best]], most)
+    sharing = Sharing(ends - starts, [None] * len(starts))
+    log_odds = own - np.log1p(sharing.rivals(np.exp(np.clip(own, -MAX_NATS, MAX_NATS))))
+    most = sharing.published(own, log_odds, _certain)
+    return Best(log_odds[best], one.right[best], one.alone[one.query[best]], most[best])
+
+
+def _certain(log_odds: Floats) -> Floats:
+    """Instead of a calibrator: what is published then is what rivals leave."""
+    return np.full_like(log_odds, MAX_NATS)

@@ -93,7 +93,7 @@ def train(rows: list[TrainingRows], held_back: Sequence[LeftOut], labels: Sequen
 
     All share the calibration, which is fitted with families of data left out in turn.
     """
-    calibration = Calibration.fitted([one.best for one in held_back]).to_json()
+    calibration = Calibration.fitted([one.best for one in held_back])._asdict()
     general = _fitted(rows, _shares(rows))
     fitted = [general, *(_refined(rows, label, general) for label in labels[1:])]
     return [

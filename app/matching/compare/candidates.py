@@ -75,7 +75,12 @@ class SlotComparison(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Comparison:
     slots: tuple[SlotComparison, ...]
+    """Of the values that the query has, and the hints between them, last; nothing where there are no candidates."""
     candidates: int
+
+    @property
+    def of_one_value(self) -> bool:
+        return len(self.slots) == 2
 
 
 def feature_names(kind: str) -> tuple[str, ...]:
