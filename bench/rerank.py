@@ -21,7 +21,7 @@ from app.matching.score import score
 from app.ports import Retrieved
 from app.sample import LEAD_FIELDS, leads, organisations
 from app.services.match_answers import answer_of
-from app.services.match_ranking import Pool, ranked_all
+from app.services.match_ranking import Pool, ranked_all, ranked_in_turn
 from app.services.match_records import Asked, MatchCall, MatchOptions, read_record
 from app.services.memory import settle_memory
 from bench.deployment import loaded
@@ -78,6 +78,7 @@ def _stages(
         "compare": lambda i: compare(slots, asked[i].query.form, parsed[i], bundle.frequencies),
         "score": lambda i: score(compared[i], call.profile.model, bundle.frequencies.rows),
         "rank": lambda i: ranked_all(call, pools[i : i + 1]),
+        "rank_in_turn": lambda i: ranked_in_turn(call, pools[i : i + 1]),
         "answer": lambda i: answer_of(call, ranked[i]),
     }
 
@@ -89,7 +90,8 @@ def _stages(
         "candidates_mean": round(statistics.mean(map(len, found)), 1),
         "cpu_us": {name: round(min(_cpu_us(run, at) for _ in range(ROUNDS)), 1) for name, run in stages.items()}
         | {"rank_in_groups": round(min(_cpu_us(groups, at[::GROUP]) for _ in range(ROUNDS)) / GROUP, 1)},
-        "about": "rank = read_forms + parse_forms + compare + score + ordering; rank_in_groups = rank, in groups of 50",
+        "about": "rank = read_forms + parse_forms + compare + score + ordering, of all candidates; rank_in_groups = rank, "
+        "in groups of 50; rank_in_turn = what a match does: the ten best retrieved, then the others where those settle nothing",
     }
 
 

@@ -14,7 +14,8 @@ from app.matching.index_terms import IndexTerms, words_in_order
 from app.matching.organisations import meant
 from app.matching.people import nicknames
 from app.matching.plan import PlannedTerm, RetrievalPlan
-from app.matching.text import STOP_WORDS, trigrams
+from app.matching.rarity import is_common
+from app.matching.text import STOP_WORDS, initials, trigrams
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class RetrievalPolicy:
     """Postings that a plan may read, as a share of the index's records."""
     budget_floor_postings: int = 60_000
     """A small index is cheap to read whole: the budget is never less."""
-    tokens: int = 10
+    tokens: int = 14
     trigrams: int = 16
     text_tokens: int = 10
     place_tokens: int = 5
@@ -52,14 +53,16 @@ _CHANNEL_BOOST = {
     "part": 3.0,
     "acronym": 0.8,
     "label": 0.8,
-    "trigram": 0.5,
+    "trigram": 0.4,
     "text": 0.6,
-    "place": 0.5,
-    "named_place": 0.4,
+    "place": 1.2,
+    "named_place": 0.7,
 }
 _MAX_ACRONYM_CHARS = 8
 _SHORT_NAME_TOKENS = 3
 _MAX_ACRONYMS = 10
+_MAX_ACRONYM_WORDS = 6
+_LONGEST_ACRONYM_IN_NAME = 5
 _MAX_LABELS = 14
 _MAX_PART_TOKENS = 64
 _LONGEST_PART = 9
@@ -72,7 +75,7 @@ _SHORT_TOKEN_CHARS = 6
 _LONGEST_ACRONYM_LIKE = 4
 _SPELLING_BOOST = 0.9
 _MAX_FORMAL_NAMES = 4
-_MAX_NAMED_PLACES = 3
+_MAX_NAMED_PLACES = 5
 _FEW_NAMES = 20
 """A word that no more names hold may be a misspelling, in a small master; decision 14."""
 _FEW_POSTINGS = 8
@@ -88,7 +91,8 @@ def plan_all(
 
     Their terms are looked up together: a look-up costs more than its terms.
     """
-    frequencies.counts_of([f"name:{token}" for query in queries for token in query.name])
+    words = [f"name:{token}" for query in queries for token in query.name]
+    frequencies.counts_of([*words, *(f"place:{token}" for query in queries if not query.place for token in query.name)])
     channels = [
         (list(_cheap_channels(query, frequencies)), _costly_channels(query, frequencies, policy)) for query in queries
     ]
@@ -121,12 +125,13 @@ def _plan(
 def _cheap_channels(query: IndexTerms, frequencies: TermFrequencies) -> Iterable[_Channel]:
     """Channels of keyword fields: whole values, acronyms both ways, and the words of a host as names."""
     short = _acronym_like(query.name, frequencies)
+    whole, inner = _acronyms_in_part(query.name, short)
     labelled = [*query.joined[::2], *short, *query.acronym]
     labels = [value.removeprefix("label:") for value in query.ids if value.startswith("label:")]
     yield "identifier", "ids", "ids", [value for value in query.ids if not value.startswith("label:")], 12
     yield "joined", "joined", "joined", [*query.joined, *labels], 6
-    yield "acronym", "acronym", "acronym", [*short, *labels], _MAX_ACRONYMS
-    yield "acronym", "name", "name", [a for a in query.acronym if len(a) > 2], 4
+    yield "acronym", "acronym", "acronym", [*short, *labels, *whole], _MAX_ACRONYMS
+    yield "acronym", "name", "name", [a for a in (*query.acronym, *inner) if len(a) > 2], _MAX_ACRONYM_WORDS
     yield "label", "ids", "ids", [f"label:{name}" for name in (*labelled, *labels)], _MAX_LABELS
     yield "part", "joined", "joined", _parts(query.name), _MAX_PARTS
 
@@ -134,12 +139,11 @@ def _cheap_channels(query: IndexTerms, frequencies: TermFrequencies) -> Iterable
 def _costly_channels(query: IndexTerms, frequencies: TermFrequencies, policy: RetrievalPolicy) -> list[_Channel]:
     """Channels of terms that many records share: parts of words, words of texts, places."""
     grams = [gram for token in _unfamiliar(query.name, frequencies) for gram in trigrams(token)]
-    named_places = [] if query.place else [token for token in query.name if len(token) > 3]
     return [
         ("trigram", "name.trigram", "trigram", grams, policy.trigrams),
         ("text", "text", "text", query.text, policy.text_tokens),
         ("place", "place", "place", query.place, policy.place_tokens),
-        ("named_place", "place", "place", named_places, _MAX_NAMED_PLACES),
+        ("named_place", "place", "place", _named_places(query, frequencies), _MAX_NAMED_PLACES),
     ]
 
 
@@ -153,12 +157,38 @@ def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[s
     return [token for token, names in zip(short, found, strict=True) if len(token) > 2 and names <= few]
 
 
+def _acronyms_in_part(tokens: Sequence[str], short: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Of a name with an acronym in it that of all its words, and of a long one those of all words but the first or the last.
+
+    `VKS University` asks for `vksu`, as *Veer Kunwar Singh University* is called, and that one for `vks`.
+    """
+    words = [token for token in tokens if token not in STOP_WORDS]
+    if not 1 < len(words) < _MAX_ACRONYM_CHARS:
+        return [], []
+    acronyms = [token for token in short if len(token) <= _LONGEST_ACRONYM_IN_NAME and not is_common(token)]
+    whole = ["".join(word if word == acronym else word[0] for word in words) for acronym in acronyms]
+    return whole, [initials(rest) for rest in (words[1:], words[:-1])]
+
+
 def _unfamiliar(tokens: Sequence[str], frequencies: TermFrequencies) -> list[str]:
     """Words that few names hold: a word that many hold is hardly a misspelling, and its trigrams find all of them again."""
     words = [token for token in dict.fromkeys(tokens) if token not in STOP_WORDS]
     found = frequencies.counts_of([f"name:{word}" for word in words])
     few = max(_FEW_NAMES, frequencies.rows // 50_000)
     return [word for word, names in zip(words, found, strict=True) if names <= few]
+
+
+def _named_places(query: IndexTerms, frequencies: TermFrequencies) -> list[str]:
+    """Words of a name that may be places, where no field gives one: those that several records have as a place, rarest first.
+
+    A word that stands in no place is as rare there as a village, so such words come last.
+    """
+    if query.place:
+        return []
+    words = [token for token in dict.fromkeys(query.name) if len(token) > 3]
+    found = frequencies.counts_of([f"place:{word}" for word in words])
+    ranked = sorted(zip(words, found, strict=True), key=lambda one: (one[1] <= 1, one[1], one[0]))
+    return [word for word, _ in ranked[:_MAX_NAMED_PLACES]]
 
 
 def _parts(tokens: Sequence[str]) -> list[str]:

@@ -105,17 +105,26 @@ def load(client: Client, labelled: LabelledSet) -> tuple[str, str]:
     return dataset_id, snapshot_id
 
 
+def candidates(client: Client, snapshot_id: str, query: dict[str, str], profile: str) -> list[dict[str, Any]]:
+    """Every candidate of a query, best first; none of a query without a filled field."""
+    record = shown(query)
+    if not record:
+        return []
+    body = {
+        "snapshot_id": snapshot_id,
+        "record": record,
+        "options": {"profile": profile, "threshold": 0, "top_n": _TOP},
+    }
+    matches: list[dict[str, Any]] = client.call("POST", "/match/record", body)["matches"]
+    return matches
+
+
 def _outcome(
     client: Client, snapshot_id: str, query: dict[str, str], answers: set[str], profile: str
 ) -> tuple[float, bool, int, bool]:
-    record = shown(query)
-    if not record:
-        return 0.0, False, 0, bool(answers)
-    options = {"profile": profile, "threshold": 0, "top_n": _TOP}
-    matches = client.call("POST", "/match/record", {"snapshot_id": snapshot_id, "record": record, "options": options})
-    ids = [match["record_id"] for match in matches["matches"]]
-    rank = next((i for i, record_id in enumerate(ids, start=1) if record_id in answers), 0)
-    best = matches["matches"][0]["score"] if ids else 0.0
+    matches = candidates(client, snapshot_id, query, profile)
+    rank = next((i for i, match in enumerate(matches, start=1) if match["record_id"] in answers), 0)
+    best = matches[0]["score"] if matches else 0.0
     return best, rank == 1, rank, bool(answers)
 
 

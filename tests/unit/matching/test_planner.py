@@ -13,9 +13,13 @@ from app.matching.schema import FieldSpec, MatchSchema, Role
 
 
 def frequencies(rows: int, **names: int) -> TermFrequencies:
-    hashes = hash_terms([f"name:{name}" for name in names])
+    return counted(rows, {f"name:{name}": count for name, count in names.items()})
+
+
+def counted(rows: int, terms: dict[str, int]) -> TermFrequencies:
+    hashes = hash_terms(terms)
     order = np.argsort(hashes)
-    return TermFrequencies.from_counts(rows, hashes[order], np.array(list(names.values()), np.uint32)[order])
+    return TermFrequencies.from_counts(rows, hashes[order], np.array(list(terms.values()), np.uint32)[order])
 
 
 def values(plan: RetrievalPlan, channel: str) -> set[str]:
@@ -47,6 +51,25 @@ def test_a_whole_value_weighs_more_the_fewer_records_have_it() -> None:
         boosts.append(asked.boost)
     assert boosts == sorted(boosts, reverse=True)
     assert boosts[0] > 2 * boosts[-1]
+
+
+def test_the_places_that_a_name_tells_are_asked_for_before_words_that_are_no_place() -> None:
+    known = counted(50_000, {"place:paris": 700, "place:france": 900, "place:school": 2})
+    name = "school for advanced studies in the social sciences beyond paris france".split()
+    [plan] = plan_all([IndexTerms(name=name)], known, RetrievalPolicy())
+    assert {"paris", "france", "school"} < values(plan, "named_place")
+    [placed] = plan_all([IndexTerms(name=name, place=["lyon"])], known, RetrievalPolicy())
+    assert values(placed, "place") == {"lyon"}
+    assert not values(placed, "named_place")
+
+
+def test_a_name_with_an_acronym_in_it_is_found_by_the_words_that_it_stands_for_and_they_by_it() -> None:
+    preparer = RecordPreparer(MatchSchema((FieldSpec("name", "string", Role.ORGANIZATION_NAME),)))
+    short, long = {"name": "VKS University"}, {"name": "Veer Kunwar Singh University"}
+    asked = [index_terms(preparer.slots, preparer.form(record)) for record in (short, long)]
+    of_short, of_long = plan_all(asked, frequencies(1_000), RetrievalPolicy())
+    assert set(asked[1].acronym) & values(of_short, "acronym") == {"vksu"}
+    assert set(asked[0].name) & values(of_long, "acronym") == {"vks"}
 
 
 def test_a_name_is_found_by_all_of_its_words_but_the_first_or_the_last() -> None:
