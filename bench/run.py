@@ -33,7 +33,7 @@ RESULTS = Path(__file__).parent / "results"
 WARM_UP = 2_000
 REQUESTS = 1_500
 CLIENTS = (1, 4, 8)
-RECALL_LEADS = 1_000
+RECALL_LEADS = 4_000
 ASKED_LEADS = 3_000
 STRANGERS = 2_000
 """Leads whose company is left out of the master: they must stay unlinked."""

@@ -11,6 +11,7 @@ from app.matching.text import STOP_WORDS, fold, fold_cached
 
 _NO_CODE = "-"
 _LAST_WORDS = (4, 3, 2, 1)
+_SHORT_NAMES = frozenset({"uae", "uk", "usa"})
 _BETWEEN_PARTS = re.compile(r"[(),/:;|]| - ")
 
 
@@ -42,6 +43,17 @@ def _by_word() -> dict[str, frozenset[str]]:
             if (len(word) > 2 or word == "uk") and word not in STOP_WORDS:
                 found.setdefault(word, set()).add(code)
     return {word: frozenset(codes) for word, codes in found.items()}
+
+
+@cache
+def _of_one_word() -> dict[str, str]:
+    return {name: code for name, code in _names().items() if name.isalpha() and (len(name) > 3 or name in _SHORT_NAMES)}
+
+
+def countries_named(words: Collection[str]) -> dict[str, str]:
+    """Of those words that are a country's name, its code."""
+    known = _of_one_word()
+    return {word: known[word] for word in known.keys() & set(words)}
 
 
 def countries_called(words: Collection[str]) -> dict[str, frozenset[str]]:

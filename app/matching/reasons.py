@@ -11,7 +11,9 @@ from app.matching.catalogue import (
     AMBIGUOUS,
     BETWEEN_FIELDS,
     LEGAL_FORM_DIFFERS,
+    NAMED_COUNTRY_DIFFERS,
     OTHER,
+    SERIES_DIFFERS,
     SPECIAL,
     STANDING_ALWAYS,
     STANDING_NEVER,
@@ -30,7 +32,15 @@ Floats = npt.NDArray[np.float64]
 _LEAST_BITS = 0.05
 """Smaller terms are summed up in OTHER, so that chips stay few and still add up."""
 _LEAST_OTHER_BITS = 0.005
-_FORM_DIFFERS = list(map(BAG_FEATURES.index, ("legal_other", "legal_differs")))
+_TOLD_APART_BY = {
+    code: list(map(BAG_FEATURES.index, features))
+    for code, features in (
+        (LEGAL_FORM_DIFFERS, ("legal_other", "legal_differs")),
+        (SERIES_DIFFERS, ("numbers_differ", "codes_differ", "marks_differ", "only_marks_differ")),
+        (NAMED_COUNTRY_DIFFERS, ("countries_differ",)),
+    )
+}
+"""What opposes inside a name or text and has a chip of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +119,17 @@ def _standing_reason(decision: StandingDecision, bits: float) -> Reason:
 
 
 def _slot_reasons(slot: SlotComparison, model: ScoreModel, weights: Floats, candidate: int) -> list[Reason]:
-    """One, and one more where the legal forms of two names differ."""
+    """One, and one more for each thing that tells two names apart."""
     level = slot_level(slot, candidate)
     if level is None:
         return []
-    bits, form_bits = float(weights[candidate]) * BITS, 0.0
+    bits, field, apart = float(weights[candidate]) * BITS, slot.fields[0], list[Reason]()
     if Kind(slot.kind) in BAG_KINDS:
-        form_bits = float(slot.features[candidate, _FORM_DIFFERS] @ model.vector(slot.kind)[_FORM_DIFFERS]) * BITS
-    found = [Reason.of(slot_code(slot.kind, level), slot.fields[0], bits - form_bits)]
-    return [*found, Reason.of(SPECIAL[LEGAL_FORM_DIFFERS], slot.fields[0], form_bits)] if form_bits else found
+        terms = slot.features[candidate] * model.vector(slot.kind) * BITS
+        told = ((code, float(terms[features].sum())) for code, features in _TOLD_APART_BY.items())
+        apart = [Reason.of(SPECIAL[code], field, part) for code, part in told if part]
+    left = bits - sum(reason.weight_bits for reason in apart)
+    return [Reason.of(slot_code(slot.kind, level), field, left), *apart]
 
 
 def _hint_reasons(slot: SlotComparison, model: ScoreModel, candidate: int) -> list[Reason]:

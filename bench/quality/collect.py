@@ -44,18 +44,6 @@ class TrainingRows:
     """One entry a query: whether one value of it is compared."""
 
 
-def with_strangers(one: TrainingRows, share: float) -> TrainingRows:
-    """As if the master did not have the records that a share of the queries ask for: their right candidates are taken out."""
-    asked = np.unique(one.query[one.right])
-    gone = asked[np.random.default_rng(len(asked)).random(len(asked)) < share]
-    kept = ~(one.right & np.isin(one.query, gone))
-    answerable = one.answerable.copy()
-    answerable[gone] = False
-    return replace(
-        one, features=one.features[kept], right=one.right[kept], query=one.query[kept], answerable=answerable
-    )
-
-
 async def collect(
     services: Services,
     bundle: Bundle,

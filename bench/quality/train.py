@@ -25,9 +25,8 @@ from bench.quality.collect import (
     collect,
     collect_pairs,
     ways_to_name_a_person,
-    with_strangers,
 )
-from bench.quality.fit import expecting, fit
+from bench.quality.fit import Taught, expecting, fit
 from bench.quality.left_out import LeftOut, left_out, report
 from bench.quality.sets import INCOMPLETE, family_of, find_sets, read_set
 
@@ -47,8 +46,7 @@ _DROP_OTHERS = 0.7
 """Where a person has one name left of several: the others had made it say little, and often it is all that a list has."""
 _GENERATED = "gen_"
 _STRANGERS = 0.2
-"""So many queries of a set find their own record gone while weights are fitted: what is left is as like them as a stranger's
-best candidate."""
+"""So much of each query's weight is without its own record while weights are fitted."""
 _GENERATED_STRANGERS = 0.5
 """A generated master is large and full of namesakes, and each of its queries has an answer."""
 REPORT = Path(__file__).parent.parent / "results" / "quality-left-out.json"
@@ -105,8 +103,8 @@ def train(rows: list[TrainingRows], held_back: Sequence[LeftOut], labels: Sequen
 def _fitted(
     rows: Sequence[TrainingRows], share: Mapping[str, float], towards: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    estranged = [_with_strangers(one) for one in rows]
-    return expecting(_UNANSWERED, fit(estranged, share, towards), estranged, share)
+    taught = Taught(rows, share, {one.name: _strangers(one.name) for one in rows})
+    return expecting(_UNANSWERED, fit(taught, towards), taught)
 
 
 def _refined(rows: Sequence[TrainingRows], label: str, general: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,11 +113,11 @@ def _refined(rows: Sequence[TrainingRows], label: str, general: Mapping[str, Any
     return _fitted([one for one in rows if share[one.name]], share, general)
 
 
-def _with_strangers(one: TrainingRows) -> TrainingRows:
+def _strangers(name: str) -> float:
     """A set of pairs has its own."""
-    if one.name in INCOMPLETE:
-        return one
-    return with_strangers(one, _GENERATED_STRANGERS if one.name.startswith(_GENERATED) else _STRANGERS)
+    if name in INCOMPLETE:
+        return 0.0
+    return _GENERATED_STRANGERS if name.startswith(_GENERATED) else _STRANGERS
 
 
 def hold_back(rows: Sequence[TrainingRows]) -> list[LeftOut]:
@@ -147,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=1_000)
-    parser.add_argument("--models", default="general@11,leads@7", help="names and versions, by commas")
+    parser.add_argument("--models", default="general@12,leads@8", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
     parser.add_argument(
         "--report", type=Path, default=REPORT, help="figures of each set by weights that never saw its family"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from rapidfuzz.distance import Indel
 
 from app.matching.compare.alignment import MAX_WORDS, SAME, Alignment, aligned
 from app.matching.compare.words import Integers, Words
+from app.matching.countries import countries_named
 from app.matching.frequencies import TermFrequencies
 from app.matching.layout import NAME_KINDS, PERSON_KINDS, Kind
 from app.matching.rarity import token_bits
@@ -59,6 +60,7 @@ BAG_FEATURES = (
     "only_common_shared",
     "acronym_long",
     "within_long",
+    "countries_differ",
 )
 _CAP_BITS = 14.0
 """One word never says more: beyond this its rarity is chance."""
@@ -144,6 +146,8 @@ def compare_bags(pairs: BagPairs, frequencies: TermFrequencies, elsewhere: FindE
     features = np.zeros((len(BAG_FEATURES), len(rows)))
     _weigh_words(features, alignment, None if elsewhere is None else elsewhere(alignment))
     _compare_marks(features, alignment, words)
+    if pairs.kind not in PERSON_KINDS:
+        _compare_countries(features, pairs)
     _whole_strings(features, pairs, bits)
     return np.ascontiguousarray(features.T)
 
@@ -212,6 +216,22 @@ def _compare_marks(features: Floats, alignment: Alignment, words: Words) -> None
     features[_AT["marks_differ"]] = of_query & of_row
     features[_AT["mark_lost"]] = of_query ^ of_row
     features[_AT["only_marks_differ"]] = of_query & of_row & (others_lost == 0)
+
+
+def _compare_countries(features: Floats, pairs: BagPairs) -> None:
+    """Both sides name countries, and not one that is the same: `Bank of Chad`, `Bank of China`."""
+    named = countries_named(pairs.words.text)
+    if len(set(named.values())) < 2:
+        return
+    asked = [_countries_of(query, named) for query in pairs.queries]
+    for p, (at, row) in enumerate(zip(pairs.of.tolist(), pairs.rows, strict=True)):
+        if asked[at]:
+            others = _countries_of(row, named)
+            features[_AT["countries_differ"], p] = bool(others) and asked[at].isdisjoint(others)
+
+
+def _countries_of(bag: Bag, named: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(named[word] for word in bag.tokens if word in named)
 
 
 def _whole_strings(features: Floats, pairs: BagPairs, bits: Floats) -> None:

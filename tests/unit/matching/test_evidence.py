@@ -128,6 +128,20 @@ def test_members_of_a_series_are_told_apart_by_their_marks(name: str, other: str
 @pytest.mark.parametrize(
     ("name", "other", "expected"),
     [
+        ("Bank of Chad", "Bank of China", True),
+        ("Siemens Österreich", "Siemens Deutschland", True),
+        ("Siemens Deutschland", "Siemens Germany", False),
+        ("Siemens Deutschland", "Siemens", False),
+        ("Chad China Trading", "China Trading", False),
+    ],
+)
+def test_names_that_name_different_countries_are_told_apart(name: str, other: str, expected: bool) -> None:
+    assert ("countries_differ" in features({"name": name}, {"name": other})["org"]) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
         ("Acme GmbH", "Acme Gesellschaft mit beschränkter Haftung", "legal_same"),
         ("Acme GmbH", "Acme B.V.", "legal_other"),
         ("Acme GmbH", "Acme AG", "legal_differs"),
