@@ -50,7 +50,7 @@ _LEVEL_MEANINGS = {
 AMBIGUOUS = "AMBIGUOUS"
 OTHER = "OTHER"
 LEGAL_FORM_DIFFERS = "LEGAL_FORM_DIFFERS"
-SERIES_DIFFERS = "SERIES_DIFFERS"
+MARK_DIFFERS = "MARK_DIFFERS"
 NAMED_COUNTRY_DIFFERS = "NAMED_COUNTRY_DIFFERS"
 STANDING_ALWAYS = "STANDING_ALWAYS"
 STANDING_NEVER = "STANDING_NEVER"
@@ -113,9 +113,9 @@ SPECIAL = {
     for code, label, meaning in (
         (LEGAL_FORM_DIFFERS, "Different legal form", "both names have one, `GmbH` and `B.V.`, or `GmbH` and `AG`"),
         (
-            SERIES_DIFFERS,
-            "Another number or letter",
-            "`Fund VIII` and `Fund IX`, `Facility E` and `Facility I`, `LC18` and `LC16`",
+            MARK_DIFFERS,
+            "Another number, letter or code",
+            "`Fund VIII` and `Fund IX`, `Facility E` and `Facility I`, two house numbers",
         ),
         (NAMED_COUNTRY_DIFFERS, "Both name a country, not the same", "`Bank of Chad` and `Bank of China`"),
         (AMBIGUOUS, "Other candidates fit as well or nearly as well", "the rivals' share of the odds"),

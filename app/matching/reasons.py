@@ -11,9 +11,9 @@ from app.matching.catalogue import (
     AMBIGUOUS,
     BETWEEN_FIELDS,
     LEGAL_FORM_DIFFERS,
+    MARK_DIFFERS,
     NAMED_COUNTRY_DIFFERS,
     OTHER,
-    SERIES_DIFFERS,
     SPECIAL,
     STANDING_ALWAYS,
     STANDING_NEVER,
@@ -36,7 +36,7 @@ _TOLD_APART_BY = {
     code: list(map(BAG_FEATURES.index, features))
     for code, features in (
         (LEGAL_FORM_DIFFERS, ("legal_other", "legal_differs")),
-        (SERIES_DIFFERS, ("numbers_differ", "codes_differ", "marks_differ", "only_marks_differ")),
+        (MARK_DIFFERS, ("numbers_differ", "codes_differ", "marks_differ", "only_marks_differ")),
         (NAMED_COUNTRY_DIFFERS, ("countries_differ",)),
     )
 }

@@ -71,9 +71,9 @@ def test_the_same_written_otherwise_is(profile: str, name: str, other: str) -> N
 @pytest.mark.parametrize(
     ("name", "other", "code"),
     [
-        ("Apollo Investment Fund VIII", "Apollo Investment Fund IX", "SERIES_DIFFERS"),
-        ("Facility E", "Facility I", "SERIES_DIFFERS"),
-        ("Commercial Mortgage Trust 2014-LC18", "Commercial Mortgage Trust 2014-LC16", "SERIES_DIFFERS"),
+        ("Apollo Investment Fund VIII", "Apollo Investment Fund IX", "MARK_DIFFERS"),
+        ("Facility E", "Facility I", "MARK_DIFFERS"),
+        ("Commercial Mortgage Trust 2014-LC18", "Commercial Mortgage Trust 2014-LC16", "MARK_DIFFERS"),
         ("Bank of China", "Bank of Chile", "NAMED_COUNTRY_DIFFERS"),
         ("Acme GmbH", "Acme AG", "LEGAL_FORM_DIFFERS"),
     ],
@@ -84,7 +84,7 @@ def test_what_tells_them_apart_has_a_chip_of_its_own(name: str, other: str, code
     assert told[code].field == "name"
     weight = sum(reason.weight_bits for reason in told.values()) + prior_of(find_profile("balanced").model, ROWS) * BITS
     assert weight == pytest.approx(scored(name, other, "balanced")[1].bits(0))
-    others = {"SERIES_DIFFERS", "NAMED_COUNTRY_DIFFERS", "LEGAL_FORM_DIFFERS"} - {code}
+    others = {"MARK_DIFFERS", "NAMED_COUNTRY_DIFFERS", "LEGAL_FORM_DIFFERS"} - {code}
     assert not others & told.keys()
 
 
