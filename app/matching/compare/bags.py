@@ -10,7 +10,8 @@ import numpy.typing as npt
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from app.matching.compare.alignment import MAX_WORDS, SAME, Alignment, aligned
+from app.matching.compare.alignment import SAME, Alignment, aligned
+from app.matching.compare.bag import Bag
 from app.matching.compare.words import Integers, Words
 from app.matching.countries import countries_named
 from app.matching.frequencies import TermFrequencies
@@ -69,35 +70,9 @@ _LONG_BITS = 15.0
 """What a text says beside the name in it, where it is more than one rare word: an address, a department."""
 _COMMON_BITS = 8.0
 """A word that says less hardly tells one name from another: `group`, `india`."""
-_LEAST_CODE_CHARS = 4
 _LEAST_ACRONYM_CHARS = 3
 _MAX_ACRONYM_CHARS = 8
 _LEAST_JOINED_SIMILARITY = 0.7
-
-
-class Bag(NamedTuple):
-    """One value of a slot, parsed; `joined` is its words without spaces, `acronyms` are parted by spaces.
-
-    `legal` is the class and name of its legal form (`limited:gmbh`), or nothing.
-    """
-
-    tokens: tuple[str, ...]
-    joined: str
-    legal: str
-    acronyms: str
-
-    def is_called(self, acronym: str) -> bool:
-        """Whether a word is one of its acronyms."""
-        return acronym in self.acronyms and acronym in self.acronyms.split()
-
-    @property
-    def numbers(self) -> frozenset[str]:
-        return frozenset(token for token in self.tokens if token.isdigit())
-
-    @property
-    def codes(self) -> frozenset[str]:
-        """Tokens of letters and digits: model numbers, serials."""
-        return frozenset(token for token in self.tokens if _is_code(token))
 
 
 FindElsewhere = Callable[[Alignment], tuple[Mask, Mask]]
@@ -112,19 +87,6 @@ class BagPairs(NamedTuple):
     of: Integers
     rows: Sequence[Bag]
     words: Words
-
-
-def _is_code(token: str) -> bool:
-    if len(token) < _LEAST_CODE_CHARS or token.isalpha() or token.isdigit():
-        return False
-    return any(c.isdigit() for c in token)
-
-
-def parse_bag(value: str) -> Bag:
-    text, _, rest = value.partition("|")
-    legal, _, acronyms = rest.partition("|")
-    tokens = tuple(text.split()[:MAX_WORDS])
-    return Bag(tokens, "".join(tokens), legal, acronyms)
 
 
 def namespace_of(kind: Kind) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.matching.compare.alignment import Alignment
-from app.matching.compare.bags import BAG_FEATURES, Bag, BagPairs, FindElsewhere, compare_bags
+from app.matching.compare.bag import Bag
+from app.matching.compare.bags import BAG_FEATURES, BagPairs, FindElsewhere, compare_bags
 from app.matching.compare.columns import Columns, parse_bags
 from app.matching.compare.compounds import Compounds
 from app.matching.compare.elsewhere import Elsewhere, Mask, slots_elsewhere

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from app.matching.compare.bags import Bag, parse_bag
+from app.matching.compare.bag import Bag, parse_bag
 from app.matching.index_terms import Form
 from app.matching.layout import Kind, Slot
 

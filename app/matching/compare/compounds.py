@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.matching.compare.alignment import MAX_WORDS
-from app.matching.compare.bags import Bag
+from app.matching.compare.bag import Bag
 from app.matching.rarity import is_common
 from app.matching.text import STOP_WORDS
 

@@ -8,7 +8,7 @@ from itertools import repeat
 import numpy as np
 import numpy.typing as npt
 
-from app.matching.compare.bags import Bag
+from app.matching.compare.bag import Bag
 from app.matching.compare.columns import Columns, parse_bags
 from app.matching.countries import country_in_text
 from app.matching.frequencies import TermFrequencies

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from app.matching.compare import SlotComparison, compare
-from app.matching.compare.bags import parse_bag
+from app.matching.compare.bag import parse_bag
 from app.matching.compare.candidates import feature_names
 from app.matching.compare.compounds import Compounds
 from app.matching.compare.hints import HINT_ALTERNATIVES

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.matching.compare.bags import BAG_FEATURES, BagPairs, compare_bags, parse_bag
+from app.matching.compare.bag import parse_bag
+from app.matching.compare.bags import BAG_FEATURES, BagPairs, compare_bags
 from app.matching.compare.words import Words
 from app.matching.data import lines_of
 from app.matching.frequencies import TermFrequencies

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.matching.compare.bags import parse_bag
+from app.matching.compare.bag import parse_bag
 from app.matching.compare.compounds import Compounds
 from app.matching.foreign_words import rebuilt
 from app.matching.japanese import reading, romanised
