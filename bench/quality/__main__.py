@@ -37,13 +37,9 @@ _PAIR_GROUP = "schema"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=Path, required=True, help="folder of labelled sets")
-    parser.add_argument("--queries", type=int, default=1_000, help="queries a set, sampled")
-    parser.add_argument("--profile", help="for all sets; balanced, and leads_to_accounts for leads, when left out")
+    parser = asking(__doc__)
     parser.add_argument("--strangers", type=Path, help="generated folder whose master is added to every set's")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("names", nargs="*")
     chosen = parser.parse_args()
     found: dict[str, Any] = {}
     with Client.from_connection(Path("var/connection.json")) as client:
@@ -63,6 +59,16 @@ def main() -> None:
             print(name, {column: found[name][column] for column in COLUMNS}, flush=True)
     chosen.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     _show(found)
+
+
+def asking(description: str | None) -> argparse.ArgumentParser:
+    """The arguments of a command that asks sets of the running stack: which sets, how many queries, with which profile."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--sets", type=Path, required=True, help="folder of labelled sets")
+    parser.add_argument("--queries", type=int, default=1_000, help="queries a set, sampled")
+    parser.add_argument("--profile", help="for all sets; balanced, and leads_to_accounts for leads, when left out")
+    parser.add_argument("names", nargs="*")
+    return parser
 
 
 def measure(

@@ -124,7 +124,7 @@ class Taught:
         """Of all sets, one's after another's."""
         parts, before = [], 0
         for one in self.sets:
-            first = np.flatnonzero(np.r_[True, one.query[1:] != one.query[:-1]])
+            first = _starts(one)
             answered = np.logical_or.reduceat(one.right, first)
             weight = np.full(len(first), self.share[one.name] / len(first))
             parts.append(_Queries(first + before, weight, answered, answered * self.strangers[one.name]))
@@ -188,11 +188,16 @@ def expecting(unanswered: float, model: Mapping[str, Any], taught: Taught) -> di
     return {**model, "prior": round(model["prior"] + float(shift), 4)}
 
 
+def _starts(one: TrainingRows) -> npt.NDArray[np.int64]:
+    """Where the candidates of each query begin."""
+    return np.flatnonzero(np.r_[True, one.query[1:] != one.query[:-1]])
+
+
 def best_of(model: Mapping[str, Any], one: TrainingRows) -> Best:
     """Of each query that found a candidate."""
     weights = np.array([model["weights"].get(kind, {}).get(name, 0.0) for kind, name in COLUMNS])
     own = one.features @ weights + model["prior"] - model["prior_per_doubling"] * np.log2(one.rows)
-    starts = np.flatnonzero(np.r_[True, one.query[1:] != one.query[:-1]])
+    starts = _starts(one)
     ends = np.r_[starts[1:], len(own)]
     best = np.array([first + int(np.argmax(own[first:last])) for first, last in zip(starts, ends, strict=True)])
     sharing = Sharing(ends - starts, [None] * len(starts))

@@ -5,7 +5,6 @@ Of each query: what was linked or missed, the best candidate with its reasons, a
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,19 +12,14 @@ from typing import Any
 
 from app.client import Client
 from app.profiles import find_profile
-from bench.quality.__main__ import candidates, load
+from bench.quality.__main__ import asking, candidates, load
 from bench.quality.sets import LabelledSet, find_sets, profile_of, read_set, shown
 
 Match = dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=Path, required=True, help="folder of labelled sets")
-    parser.add_argument("--queries", type=int, default=1_000, help="queries a set, sampled")
-    parser.add_argument("--profile", help="for all sets; balanced, and leads_to_accounts for leads, when left out")
-    parser.add_argument("names", nargs="*")
-    chosen = parser.parse_args()
+    chosen = asking(__doc__).parse_args()
     with Client.from_connection(Path("var/connection.json")) as client:
         for name, folder in find_sets(chosen.sets, chosen.names).items():
             labelled = read_set(folder, name)
@@ -77,7 +71,7 @@ def _told(which: str, rank: int, match: Match) -> str:
 
 
 def _fields(row: dict[str, Any]) -> str:
-    return " | ".join(str(value) for value in shown(row).values() if value)
+    return " | ".join(map(str, shown(row).values()))
 
 
 if __name__ == "__main__":
