@@ -199,7 +199,8 @@ def _shareable(kind: str, terms: IndexTerms, asked: set[tuple[str, str]]) -> Flo
         *(("text", t) for t in terms.text),
         *(("place", t) for t in terms.place),
     ]
-    whole = [*spelt, *(("ids", t) for t in terms.ids), *(("joined", t) for t in terms.joined)]
+    values = (("ids", terms.ids), ("joined", terms.joined), ("country", terms.country))
+    whole = [*spelt, *((field, t) for field, found in values for t in found)]
     if asked.isdisjoint(whole):
         return left
     for j, name in enumerate(names):

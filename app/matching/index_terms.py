@@ -35,8 +35,9 @@ class IndexTerms:
     ids: list[str] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
     """Those of `name` that are parts of persons' names; a query's may be nicknames."""
+    country: list[str] = field(default_factory=list)
     counted: list[str] = field(default_factory=list)
-    """Values that are counted but not indexed (city, country, region)."""
+    """Values that are counted as a whole (city, country, region)."""
 
 
 def index_terms(slots: tuple[Slot, ...], form: Form) -> IndexTerms:
@@ -116,6 +117,11 @@ def _add_postal(terms: IndexTerms, slot: Slot, value: str) -> None:
     _add_counted(terms, slot, value)
 
 
+def _add_country(terms: IndexTerms, slot: Slot, value: str) -> None:
+    terms.country.append(value)
+    _add_counted(terms, slot, value)
+
+
 def _add_counted(terms: IndexTerms, slot: Slot, value: str) -> None:
     terms.counted.append(f"{slot.kind}:{value}")
 
@@ -155,7 +161,7 @@ _ADD: dict[Kind, Callable[[IndexTerms, Slot, str], None]] = {
     Kind.CITY: _add_place,
     Kind.REGION: _add_place,
     Kind.POSTAL: _add_postal,
-    Kind.COUNTRY: _add_counted,
+    Kind.COUNTRY: _add_country,
     Kind.HOST: _add_host,
     Kind.EMAIL: _add_identifier,
     Kind.PHONE: _add_phone,

@@ -9,13 +9,14 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from app.matching.countries import country_in_text
 from app.matching.frequencies import TermFrequencies
 from app.matching.index_terms import IndexTerms, words_in_order
 from app.matching.organisations import meant
 from app.matching.people import nicknames
 from app.matching.plan import PlannedTerm, RetrievalPlan
 from app.matching.rarity import is_common
-from app.matching.text import STOP_WORDS, initials, trigrams
+from app.matching.text import STOP_WORDS, trigrams
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ _CHANNEL_BOOST = {
     "text": 0.6,
     "place": 1.2,
     "named_place": 0.7,
+    "country": 2.0,
 }
+_LEAST_ACRONYM_CHARS = 3
 _MAX_ACRONYM_CHARS = 8
 _SHORT_NAME_TOKENS = 3
 _MAX_ACRONYMS = 10
@@ -69,13 +72,16 @@ _LONGEST_PART = 9
 _MANY_TOKENS = 24
 _LONGEST_OF_MANY = 6
 _MAX_PARTS = 300
-_WHOLE_CHANNELS = frozenset({"identifier", "joined", "acronym", "label", "part"})
+_WHOLE_CHANNELS = frozenset({"identifier", "joined", "part"})
 _SHORT_CHANNELS = frozenset({"acronym", "label"})
 _SHORT_TOKEN_CHARS = 6
 _LONGEST_ACRONYM_LIKE = 4
 _SPELLING_BOOST = 0.9
 _MAX_FORMAL_NAMES = 4
 _MAX_NAMED_PLACES = 5
+_MAX_COUNTRIES = 3
+_FOUND_ALL = 50
+"""Postings that are all found: a country would add its records, and rank nothing."""
 _FEW_NAMES = 20
 """A word that no more names hold may be a misspelling, in a small master; decision 14."""
 _FEW_POSTINGS = 8
@@ -119,19 +125,20 @@ def _plan(
     clauses += _token_clauses(tokens, frozenset(query.people), frequencies, budget, policy.tokens)
     for channel, field, namespace, terms, most in costly:
         clauses += _rarest(channel, field, namespace, terms, most, frequencies, budget)
+    if budget.spent > _FOUND_ALL:
+        clauses += _rarest("country", "country", "country", _countries(query), _MAX_COUNTRIES, frequencies, budget)
     return RetrievalPlan(tuple(clauses), budget.spent)
 
 
 def _cheap_channels(query: IndexTerms, frequencies: TermFrequencies) -> Iterable[_Channel]:
     """Channels of keyword fields: whole values, acronyms both ways, and the words of a host as names."""
     short = _acronym_like(query.name, frequencies)
-    whole, inner = _acronyms_in_part(query.name, short)
     labelled = [*query.joined[::2], *short, *query.acronym]
     labels = [value.removeprefix("label:") for value in query.ids if value.startswith("label:")]
     yield "identifier", "ids", "ids", [value for value in query.ids if not value.startswith("label:")], 12
     yield "joined", "joined", "joined", [*query.joined, *labels], 6
-    yield "acronym", "acronym", "acronym", [*short, *labels, *whole], _MAX_ACRONYMS
-    yield "acronym", "name", "name", [a for a in (*query.acronym, *inner) if len(a) > 2], _MAX_ACRONYM_WORDS
+    yield "acronym", "acronym", "acronym", [*short, *labels, *_around_acronyms(query.name, short)], _MAX_ACRONYMS
+    yield "acronym", "name", "name", [a for a in query.acronym if len(a) >= _LEAST_ACRONYM_CHARS], _MAX_ACRONYM_WORDS
     yield "label", "ids", "ids", [f"label:{name}" for name in (*labelled, *labels)], _MAX_LABELS
     yield "part", "joined", "joined", _parts(query.name), _MAX_PARTS
 
@@ -157,17 +164,13 @@ def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[s
     return [token for token, names in zip(short, found, strict=True) if len(token) > 2 and names <= few]
 
 
-def _acronyms_in_part(tokens: Sequence[str], short: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Of a name with an acronym in it that of all its words, and of a long one those of all words but the first or the last.
-
-    `VKS University` asks for `vksu`, as *Veer Kunwar Singh University* is called, and that one for `vks`.
-    """
+def _around_acronyms(tokens: Sequence[str], short: Sequence[str]) -> list[str]:
+    """Of a name with an acronym in it that of all its words: `VKS University` is `vksu`, as *Veer Kunwar Singh University*."""
     words = [token for token in tokens if token not in STOP_WORDS]
     if not 1 < len(words) < _MAX_ACRONYM_CHARS:
-        return [], []
+        return []
     acronyms = [token for token in short if len(token) <= _LONGEST_ACRONYM_IN_NAME and not is_common(token)]
-    whole = ["".join(word if word == acronym else word[0] for word in words) for acronym in acronyms]
-    return whole, [initials(rest) for rest in (words[1:], words[:-1])]
+    return ["".join(word if word == acronym else word[0] for word in words) for acronym in acronyms]
 
 
 def _unfamiliar(tokens: Sequence[str], frequencies: TermFrequencies) -> list[str]:
@@ -189,6 +192,11 @@ def _named_places(query: IndexTerms, frequencies: TermFrequencies) -> list[str]:
     found = frequencies.counts_of([f"place:{word}" for word in words])
     ranked = sorted(zip(words, found, strict=True), key=lambda one: (one[1] <= 1, one[1], one[0]))
     return [word for word, _ in ranked[:_MAX_NAMED_PLACES]]
+
+
+def _countries(query: IndexTerms) -> list[str]:
+    """The record's, or the one that its name tells."""
+    return query.country or list(filter(None, [country_in_text(query.name)]))
 
 
 def _parts(tokens: Sequence[str]) -> list[str]:
@@ -254,13 +262,16 @@ def _rarest(
     for term, postings in sorted(zip(terms, found, strict=True), key=lambda pair: (pair[1], pair[0])):
         if len(clauses) == most or not budget.take(postings):
             break
-        boost = _CHANNEL_BOOST[channel] * _rarity_boost(channel, postings)
+        boost = _CHANNEL_BOOST[channel] * _rarity_boost(channel, field, term, postings)
         clauses.append((PlannedTerm(channel, field, term, boost),))
     return clauses
 
 
-def _rarity_boost(channel: str, postings: int) -> float:
-    """A whole value of few records must bring them among the candidates, whatever else matches; 1 for one of many."""
-    if channel in _SHORT_CHANNELS:
+def _rarity_boost(channel: str, field: str, term: str, postings: int) -> float:
+    """A whole value of few records must bring them among the candidates, whatever else matches; 1 for one of many.
+
+    A name's acronym of three letters is a word of some other name by chance: its rarity says nothing.
+    """
+    if channel in _SHORT_CHANNELS and (field != "name" or len(term) > _LEAST_ACRONYM_CHARS):
         return max(1.0, _SHORT_BOOST - math.log2(max(postings / _FEW_POSTINGS, 1.0)))
     return _FEW_BOOST if channel in _WHOLE_CHANNELS and postings <= _FEW_POSTINGS else 1.0

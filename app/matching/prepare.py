@@ -27,7 +27,7 @@ from app.matching.schema import MatchSchema
 from app.matching.text import fold
 from app.matching.translations import readings, spell_out
 
-NORMALISER_VERSION = "11"
+NORMALISER_VERSION = "12"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
@@ -154,6 +154,7 @@ class RecordPreparer:
             "acronym": terms.acronym,
             "text": " ".join(terms.text),
             "place": " ".join(terms.place),
+            "country": terms.country,
             "ids": terms.ids,
         }
         return Prepared(

@@ -63,13 +63,34 @@ def test_the_places_that_a_name_tells_are_asked_for_before_words_that_are_no_pla
     assert not values(placed, "named_place")
 
 
-def test_a_name_with_an_acronym_in_it_is_found_by_the_words_that_it_stands_for_and_they_by_it() -> None:
+def test_the_country_of_a_record_or_of_its_name_is_asked_for_where_it_ranks_what_is_found() -> None:
+    known = counted(50_000, {"name:institute": 900, "name:marine": 300, "country:fr": 400, "country:ar": 90})
+    name = ["institute", "of", "marine", "biology"]
+    given, told, none = plan_all(
+        [IndexTerms(name=name, country=["ar"]), IndexTerms(name=[*name, "france"]), IndexTerms(name=name)],
+        known,
+        RetrievalPolicy(),
+    )
+    assert [values(plan, "country") for plan in (given, told, none)] == [{"ar"}, {"fr"}, set()]
+    [few] = plan_all([IndexTerms(name=["biology"], country=["ar"])], known, RetrievalPolicy())
+    assert not values(few, "country"), "what few records share is found whole"
+
+
+def test_a_name_with_an_acronym_in_it_finds_the_words_that_it_stands_for() -> None:
     preparer = RecordPreparer(MatchSchema((FieldSpec("name", "string", Role.ORGANIZATION_NAME),)))
     short, long = {"name": "VKS University"}, {"name": "Veer Kunwar Singh University"}
     asked = [index_terms(preparer.slots, preparer.form(record)) for record in (short, long)]
-    of_short, of_long = plan_all(asked, frequencies(1_000), RetrievalPolicy())
-    assert set(asked[1].acronym) & values(of_short, "acronym") == {"vksu"}
-    assert set(asked[0].name) & values(of_long, "acronym") == {"vks"}
+    [plan] = plan_all(asked[:1], frequencies(1_000), RetrievalPolicy())
+    assert set(asked[1].acronym) & values(plan, "acronym") == {"vksu"}
+
+
+def test_three_letters_that_are_a_names_acronym_are_a_word_of_another_by_chance() -> None:
+    asked = [IndexTerms(name=["veer", "kunwar", "singh"], acronym=[acronym]) for acronym in ("vks", "vksu")]
+    boosts = [
+        {term.value: term.boost for clause in plan.clauses for term in clause if term.channel == "acronym"}
+        for plan in plan_all(asked, frequencies(1_000), RetrievalPolicy())
+    ]
+    assert boosts[0]["vks"] < boosts[1]["vksu"]
 
 
 def test_a_name_is_found_by_all_of_its_words_but_the_first_or_the_last() -> None:
