@@ -161,7 +161,7 @@ def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[s
         return short
     found = frequencies.counts_of([f"name:{token}" for token in short])
     few = max(frequencies.rows // 500, 2)
-    return [token for token, names in zip(short, found, strict=True) if len(token) > 2 and names <= few]
+    return [token for token, names in zip(short, found, strict=True) if len(token) >= _LEAST_ACRONYM_CHARS and names <= few]
 
 
 def _around_acronyms(tokens: Sequence[str], short: Sequence[str]) -> list[str]:
