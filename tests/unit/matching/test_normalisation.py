@@ -10,6 +10,7 @@ import yaml
 from app.matching import values
 from app.matching.addresses import address
 from app.matching.countries import country
+from app.matching.data import lines_of
 from app.matching.dates import date
 from app.matching.layout import slots_of
 from app.matching.organisations import names_in, organisation_name
@@ -168,6 +169,11 @@ def test_an_acronym_skips_the_small_words() -> None:
 def test_the_registrable_domain(text: str, domain: str | None) -> None:
     found = values.host(text)
     assert (found.domain if found else None) == domain
+
+
+def test_a_country_s_code_is_that_country() -> None:
+    codes = [line.partition("\t")[0] for line in lines_of("countries.txt")]
+    assert [country(code.upper()) for code in codes] == codes
 
 
 @pytest.mark.parametrize(
