@@ -101,6 +101,16 @@ def _between_fields() -> dict[str, ReasonCode]:
         ),
         ("country_in_name", "The candidate's country stands in the record's name", "as a word or adjective"),
         ("country_in_name_differs", "The record's name holds another country", "than the candidate's"),
+        (
+            "country_of_script",
+            "The record's name is written as in the candidate's country",
+            "its script or letters; the record has no country",
+        ),
+        (
+            "country_of_other_script",
+            "The record's name is written as in other countries",
+            "its script or letters; the record has no country",
+        ),
     )
     return {name: ReasonCode(name.upper(), label, meaning) for name, label, meaning in rows}
 

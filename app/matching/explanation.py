@@ -186,7 +186,8 @@ def _most_of_value(weights: Floats, itself: Floats, left: Floats) -> float:
 def _most_of_hints(weights: Floats) -> float:
     """Of hints that exclude each other the strongest counts."""
     most = dict(zip(HINT_FEATURES, np.maximum(weights, 0.0).tolist(), strict=True))
-    most["city_in_name"] *= MAX_VALUE_BITS / 10.0
+    for name in ("city_in_name", "country_of_script"):
+        most[name] *= MAX_VALUE_BITS / 10.0
     return float(sum(max(most[name] for name in either) for either in HINT_ALTERNATIVES))
 
 

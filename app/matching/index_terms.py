@@ -36,6 +36,8 @@ class IndexTerms:
     people: list[str] = field(default_factory=list)
     """Those of `name` that are parts of persons' names; a query's may be nicknames."""
     country: list[str] = field(default_factory=list)
+    written_in: list[str] = field(default_factory=list)
+    """Countries where names are written as this one is; asked, never indexed."""
     counted: list[str] = field(default_factory=list)
     """Values that are counted as a whole (city, country, region)."""
 
@@ -55,6 +57,11 @@ def host_words(value: str) -> tuple[str, ...]:
     """The label of a host's form, then the words around it."""
     _, label, *parts = value.split("|")
     return (label, *" ".join(parts).split())
+
+
+def written_in(value: str) -> list[str]:
+    """Of an organisation's form the countries where names are written so."""
+    return value.split("|")[3].split() if value.count("|") > 2 else []
 
 
 def joined_forms(tokens: list[str]) -> list[str]:
@@ -90,7 +97,8 @@ def _add_title(terms: IndexTerms, slot: Slot, value: str) -> None:
 
 def _add_organisation(terms: IndexTerms, slot: Slot, value: str) -> None:
     _add_title(terms, slot, value)
-    terms.acronym += value.rpartition("|")[2].split()
+    terms.acronym += value.split("|")[2].split()
+    terms.written_in += written_in(value)
 
 
 def _add_person(terms: IndexTerms, slot: Slot, value: str) -> None:

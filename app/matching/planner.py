@@ -79,7 +79,7 @@ _LONGEST_ACRONYM_LIKE = 4
 _SPELLING_BOOST = 0.9
 _MAX_FORMAL_NAMES = 4
 _MAX_NAMED_PLACES = 5
-_MAX_COUNTRIES = 3
+_MAX_COUNTRIES = 5
 _FOUND_ALL = 50
 """Postings that are all found: a country would add its records, and rank nothing."""
 _FEW_NAMES = 20
@@ -161,7 +161,9 @@ def _acronym_like(tokens: Sequence[str], frequencies: TermFrequencies) -> list[s
         return short
     found = frequencies.counts_of([f"name:{token}" for token in short])
     few = max(frequencies.rows // 500, 2)
-    return [token for token, names in zip(short, found, strict=True) if len(token) >= _LEAST_ACRONYM_CHARS and names <= few]
+    return [
+        token for token, names in zip(short, found, strict=True) if len(token) >= _LEAST_ACRONYM_CHARS and names <= few
+    ]
 
 
 def _around_acronyms(tokens: Sequence[str], short: Sequence[str]) -> list[str]:
@@ -195,8 +197,10 @@ def _named_places(query: IndexTerms, frequencies: TermFrequencies) -> list[str]:
 
 
 def _countries(query: IndexTerms) -> list[str]:
-    """The record's, or the one that its name tells."""
-    return query.country or list(filter(None, [country_in_text(query.name)]))
+    """The record's, or those that its name tells, by a word or else by its script; many countries rank nothing."""
+    named = country_in_text(query.name)
+    told = query.country or ([named] if named else query.written_in)
+    return told if len(told) <= _MAX_COUNTRIES else []
 
 
 def _parts(tokens: Sequence[str]) -> list[str]:

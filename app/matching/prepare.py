@@ -1,8 +1,8 @@
 """Turns a record into what the index stores and what comparison reads; the same code for master records and queries.
 
 A comparable form is a list with one entry a slot: None when the record has no value there, else a list of strings in the
-slot's own notation: `tokens|legal class:form|acronyms` for organisations, `domain|label|other words` for hosts, plain values
-elsewhere.
+slot's own notation: `tokens|legal class:form|acronyms` for organisations, with `|countries` behind where the script tells some,
+`domain|label|other words` for hosts, plain values elsewhere.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from app.matching.layout import Kind, Slot, slots_of
 from app.matching.organisations import canonical_tokens, names_in, organisation_name
 from app.matching.people import people_named, person_name
 from app.matching.schema import MatchSchema
+from app.matching.scripts import countries_writing
 from app.matching.text import fold
 from app.matching.translations import readings, spell_out
 
-NORMALISER_VERSION = "12"
+NORMALISER_VERSION = "13"
 """Changes with every change of the forms or index fields; a bundle of another version must be built again."""
 
 _WHOLE_VERSION = re.compile(r"(?<![\d.])(\d+)\.0(?![\d.])")
@@ -53,7 +54,11 @@ class Prepared:
 
 def _organisation(text: str) -> str:
     name = organisation_name(text)
-    return f"{' '.join(name.tokens)}|{name.legal}|{' '.join(name.acronyms)}" if name.tokens else ""
+    if not name.tokens:
+        return ""
+    written_in = countries_writing(text)
+    form = f"{' '.join(name.tokens)}|{name.legal}|{' '.join(name.acronyms)}"
+    return f"{form}|{' '.join(written_in)}" if written_in else form
 
 
 def _host(text: str) -> str:

@@ -33,14 +33,15 @@ def _group(kind: str) -> str:
 _SHARED = sorted({(_group(kind), name) for kind, name in COLUMNS if kind != "hint"})
 _SUPPORT = frozenset(
     "matched matched_first_bits exact cover_high joined_similar joined_close numbers_equal acronym exact_bits first_word "
-    "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name code_shared "
-    "run_candidate query_elsewhere close_bits host_spells_both_names both_names_spell_host host_beyond_name "
+    "legal_same cover_query cover_candidate host_spells_name name_spells_host city_in_name country_in_name country_of_script "
+    "code_shared run_candidate query_elsewhere close_bits host_spells_both_names both_names_spell_host host_beyond_name "
     "host_alone cover_sure acronym_long within_long".split()
 )
 _OPPOSE = frozenset(
     "unmatched_query unmatched_candidate unmatched_both numbers_differ little_shared legal_differs country_in_name_differs "
-    "city_missing_in_long_name codes_differ rarest_query_lost rarest_candidate_lost candidate_elsewhere spelling_lost "
-    "marks_differ only_marks_differ legal_other replaced only_common_shared countries_differ".split()
+    "country_of_other_script city_missing_in_long_name codes_differ rarest_query_lost rarest_candidate_lost "
+    "candidate_elsewhere spelling_lost marks_differ only_marks_differ legal_other replaced only_common_shared "
+    "countries_differ".split()
 )
 _AT_MOST = {("org", "only_marks_differ"): -2.5, ("org", "countries_differ"): -3.0}
 """What the sets cannot teach, where the record that is asked for nearly always stands beside its relatives: *Fund VIII* is not

@@ -145,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=1_000)
-    parser.add_argument("--models", default="general@12,leads@8", help="names and versions, by commas")
+    parser.add_argument("--models", default="general@13,leads@9", help="names and versions, by commas")
     parser.add_argument("--out", type=Path, default=Path("app/profiles"), help="folder of the models' files")
     parser.add_argument(
         "--report", type=Path, default=REPORT, help="figures of each set by weights that never saw its family"

@@ -48,7 +48,7 @@ class Calibration(BaseModel):
             "dataset_id": DATASET,
             "calibration": "cal1",
             "profile": "balanced",
-            "model": "general@12",
+            "model": "general@13",
             "state": "installed",
             "report": {
                 "better": True,
@@ -63,7 +63,7 @@ class Calibration(BaseModel):
 
     calibration_id: str
     dataset_id: str
-    calibration: str = Field(description="As answers name it: `balanced@13+cal1`")
+    calibration: str = Field(description="As answers name it: `balanced@14+cal1`")
     profile: str
     model: str = Field(description="The shipped model that it changes; with a newer one it is not used")
     state: Literal["installed", "rejected", "replaced", "reset"] = Field(description="rejected: it was no better")

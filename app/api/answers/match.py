@@ -54,7 +54,7 @@ class RecordMatches(BaseModel):
         {
             "request_id": REQUEST,
             "snapshot_id": SNAPSHOT,
-            "profile": "balanced@13",
+            "profile": "balanced@14",
             "threshold": 0.8,
             "decision": "match",
             "matches": [_MATCH_EXAMPLE],
@@ -80,7 +80,7 @@ class Explained(Match):
         {
             "request_id": REQUEST,
             "snapshot_id": SNAPSHOT,
-            "profile": "balanced@13",
+            "profile": "balanced@14",
             "threshold": 0.8,
             "retrieved": True,
             "rank": 1,

@@ -42,6 +42,6 @@ def _is_code(token: str) -> bool:
 
 def parse_bag(value: str) -> Bag:
     text, _, rest = value.partition("|")
-    legal, _, acronyms = rest.partition("|")
+    legal, _, rest = rest.partition("|")
     tokens = tuple(text.split()[:MAX_WORDS])
-    return Bag(tokens, "".join(tokens), legal, acronyms)
+    return Bag(tokens, "".join(tokens), legal, rest.partition("|")[0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import repeat
+import math
+from collections.abc import Collection, Sequence
+from itertools import chain, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from app.matching.compare.bag import Bag
 from app.matching.compare.columns import Columns, parse_bags
 from app.matching.countries import country_in_text
 from app.matching.frequencies import TermFrequencies
-from app.matching.index_terms import Form, host_words
+from app.matching.index_terms import Form, host_words, written_in
 from app.matching.layout import Kind
 from app.matching.rarity import value_bits
 
@@ -23,7 +24,7 @@ HINT_ALTERNATIVES = (
     ("name_spells_host", "name_begins_host", "both_names_spell_host", "both_names_begin_host"),
     ("host_beyond_name", "host_alone"),
     ("city_in_name", "city_missing_in_long_name"),
-    ("country_in_name", "country_in_name_differs"),
+    ("country_in_name", "country_in_name_differs", "country_of_script", "country_of_other_script"),
 )
 """Of each line one at most holds of a pair."""
 HINT_FEATURES = tuple(name for either in HINT_ALTERNATIVES for name in either)
@@ -43,13 +44,14 @@ def compare_hints(columns: Columns, frequencies: TermFrequencies) -> Floats:
     for query, span in zip(columns.queries, columns.spans, strict=True):
         if Kind.HOST in at:
             _host_hints(features, query, columns, span, name, at[Kind.HOST])
-        if query[name] is None:
+        names = query[name]
+        if names is None:
             continue
-        text = " ".join(value.partition("|")[0] for value in query[name] or ())
+        text = " ".join(map(_words, names))
         if Kind.CITY in at and query[at[Kind.CITY]] is None:
             _city_hints(features, text, columns.values[at[Kind.CITY]], columns.values[name], span, frequencies)
         if Kind.COUNTRY in at and query[at[Kind.COUNTRY]] is None:
-            _country_hints(features, text, columns.values[at[Kind.COUNTRY]], span)
+            _country_hints(features, text, names, columns.values[at[Kind.COUNTRY]], span, frequencies)
     return features
 
 
@@ -167,7 +169,7 @@ def _city_hints(
         if not found:
             continue
         within = [value for value in found if f" {value} " in padded]
-        own = " ".join(value.partition("|")[0] for value in names[c] or ()) if within else ""
+        own = " ".join(map(_words, names[c] or ())) if within else ""
         inside = [value for value in within if f" {value} " not in f" {own} "]
         if inside:
             features[c, _AT["city_in_name"]] = value_bits("city", [f"city:{inside[0]}"], frequencies)[0] / 10.0
@@ -175,9 +177,38 @@ def _city_hints(
             features[c, _AT["city_missing_in_long_name"]] = 1.0
 
 
-def _country_hints(features: Floats, text: str, countries: Sequence[Values], span: range) -> None:
+def _country_hints(
+    features: Floats,
+    text: str,
+    names: Sequence[str],
+    countries: Sequence[Values],
+    span: range,
+    frequencies: TermFrequencies,
+) -> None:
+    """A name tells its country by a word, else by the script that it is written in."""
     named = country_in_text(text.split())
-    for c in span if named else ():
+    if named:
+        told, agrees, differs, says = frozenset({named}), "country_in_name", "country_in_name_differs", 1.0
+    else:
+        told, agrees, differs = (
+            frozenset(chain(*map(written_in, names))),
+            "country_of_script",
+            "country_of_other_script",
+        )
+        says = _any_of("country", told, frequencies) / 10.0 if told else 0.0
+    for c in span if told else ():
         owned = countries[c]
-        if owned:
-            features[c, _AT["country_in_name" if named in owned else "country_in_name_differs"]] = 1.0
+        if owned and told.isdisjoint(owned):
+            features[c, _AT[differs]] = 1.0
+        elif owned:
+            features[c, _AT[agrees]] = says
+
+
+def _any_of(kind: str, values: Collection[str], frequencies: TermFrequencies) -> float:
+    """Information in bits of having one of several values."""
+    bits = value_bits(kind, [f"{kind}:{value}" for value in values], frequencies)
+    return max(0.0, -math.log2(sum(2.0**-said for said in bits)))
+
+
+def _words(value: str) -> str:
+    return value.partition("|")[0]

@@ -76,6 +76,21 @@ def test_the_country_of_a_record_or_of_its_name_is_asked_for_where_it_ranks_what
     assert not values(few, "country"), "what few records share is found whole"
 
 
+def test_where_a_name_is_written_so_is_asked_for_in_place_of_its_country_unless_many_countries_write_so() -> None:
+    known = counted(50_000, {"name:institute": 900, "name:marine": 300, "country:fr": 400, "country:ua": 90})
+    name, many = ["institute", "of", "marine", "biology"], ["ba", "bg", "by", "kg", "kz", "ua"]
+    script, word, wide = plan_all(
+        [
+            IndexTerms(name=name, written_in=["ua"]),
+            IndexTerms(name=[*name, "france"], written_in=["ua"]),
+            IndexTerms(name=name, written_in=many),
+        ],
+        known,
+        RetrievalPolicy(),
+    )
+    assert [values(plan, "country") for plan in (script, word, wide)] == [{"ua"}, {"fr"}, set()]
+
+
 def test_a_name_with_an_acronym_in_it_finds_the_words_that_it_stands_for() -> None:
     preparer = RecordPreparer(MatchSchema((FieldSpec("name", "string", Role.ORGANIZATION_NAME),)))
     short, long = {"name": "VKS University"}, {"name": "Veer Kunwar Singh University"}
