@@ -39,7 +39,7 @@ class Compounds:
             return True
         if len(words) >= self._least_letters and any(map(_first_letters(words).__contains__, self._short)):
             return True
-        return any(word in joined and word not in words for word in self._long)
+        return any(map(joined.__contains__, self._long.difference(words)))
 
     def parted(self, candidate: Bag) -> tuple[Bag, Bag]:
         """The query's value and a candidate's, written alike."""

@@ -106,13 +106,14 @@ class _Hosts:
         self.hosts = hosts
         self.labels = {host[0] for host in hosts}
         self._heads = tuple({label[:_LEAST_LABEL_CHARS] for label in self.labels})
-        self._several = any(len(host) > 1 for host in hosts)
+        self._words = {word for host in hosts for word in host}
 
     def may_spell(self, name: Bag) -> bool:
-        """Whether a name begins as one of the hosts does, or holds it as a word or acronym; a host of several words may."""
-        if self._several or name.joined.startswith(self._heads) or not self.labels.isdisjoint(name.tokens):
+        """Whether a name begins as one of the hosts does, or is or holds one of their words, or has it as acronym."""
+        words = self._words
+        if name.joined.startswith(self._heads) or name.joined in words or not words.isdisjoint(name.tokens):
             return True
-        return any(label in name.acronyms for label in self.labels)
+        return any(word in name.acronyms for word in words)
 
 
 class _Names:
@@ -121,12 +122,14 @@ class _Names:
     def __init__(self, bags: list[Bag]) -> None:
         self.bags = bags
         self._heads = {bag.joined[:_LEAST_LABEL_CHARS] for bag in bags}
-        self._words = {word for bag in bags for word in (*bag.tokens, *bag.acronyms.split())}
+        self._words = {word for bag in bags for word in (bag.joined, *bag.tokens, *bag.acronyms.split())}
 
     def may_be(self, host: str) -> bool:
-        """Whether a host's form begins as one of the names does, is one of their words, or has several words itself."""
+        """Whether a host's form begins as one of the names does, or one of its words is one of theirs, or their acronym."""
         _, label, rest = host.split("|", 2)
-        return bool(rest) or label[:_LEAST_LABEL_CHARS] in self._heads or label in self._words
+        if label[:_LEAST_LABEL_CHARS] in self._heads or label in self._words:
+            return True
+        return bool(rest) and not self._words.isdisjoint(rest.split())
 
 
 def _spelled(hosts: Sequence[tuple[str, ...]], names: Sequence[Bag]) -> bool | None:
