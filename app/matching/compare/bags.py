@@ -15,6 +15,7 @@ from app.matching.compare.bag import Bag
 from app.matching.compare.words import Integers, Words
 from app.matching.countries import countries_named
 from app.matching.frequencies import TermFrequencies
+from app.matching.index_terms import words_in_order
 from app.matching.layout import NAME_KINDS, PERSON_KINDS, Kind
 from app.matching.rarity import token_bits
 
@@ -73,6 +74,8 @@ _COMMON_BITS = 8.0
 _LEAST_ACRONYM_CHARS = 3
 _MAX_ACRONYM_CHARS = 8
 _LEAST_JOINED_SIMILARITY = 0.7
+_MOSTLY = 0.5
+"""Of what both sides say, so much must be shared before it is asked whether they are the same words."""
 
 
 FindElsewhere = Callable[[Alignment], tuple[Mask, Mask]]
@@ -208,6 +211,10 @@ def _whole_strings(features: Floats, pairs: BagPairs, bits: Floats) -> None:
     for p, (one, other) in enumerate(zip(left, right, strict=True)):
         if len(one) == len(other) and sorted(queries[p].tokens) == sorted(pairs.rows[p].tokens):
             features[_AT["exact"], p] = 1.0
+    mostly_shared = features[_AT["cover_query"]] * features[_AT["cover_candidate"]] > _MOSTLY
+    for p in mostly_shared.nonzero()[0].tolist():
+        if words_in_order(queries[p].tokens) == words_in_order(pairs.rows[p].tokens):
+            features[[_AT["joined_similar"], _AT["joined_close"]], p] = 1.0
     _acronyms(features, pairs, bits)
     _legal_forms(features, pairs)
     if not all(query.joined.isalpha() for query in pairs.queries):

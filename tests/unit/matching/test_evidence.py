@@ -223,3 +223,18 @@ def test_a_word_that_both_sides_write_as_one_stays_one() -> None:
 def test_words_that_mean_another_thing_are_no_misspellings(record: str, master: str, same: bool) -> None:
     found = features({"name": f"{record} Zorbatek"}, {"name": f"{master} Zorbatek"})["org"]
     assert bool(found.get("unmatched_query")) is not same
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "same"),
+    [
+        ("Tokyo University", "The University of Tokyo", True),
+        ("Universität Wien", "University of Vienna", True),
+        ("Institute of Physics, Academy of Sciences", "Academy of Sciences, Institute of Physics", True),
+        ("Tokyo University", "Tokyo City University", False),
+        ("Bank of Chad", "Bank of China", False),
+    ],
+)
+def test_the_same_words_in_another_order_are_nearly_the_same_name(name: str, other: str, same: bool) -> None:
+    said = features({"name": name}, {"name": other})["org"]
+    assert (said.get("joined_close") == said.get("joined_similar") == 1.0) is same
