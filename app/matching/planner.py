@@ -199,7 +199,7 @@ def _named_places(query: IndexTerms, frequencies: TermFrequencies) -> list[str]:
 def _countries(query: IndexTerms) -> list[str]:
     """The record's, or those that its name tells, by a word or else by its script; many countries rank nothing."""
     named = country_in_text(query.name)
-    told = query.country or ([named] if named else query.written_in)
+    told = query.country or ([named] if named else list(dict.fromkeys(query.written_in)))
     return told if len(told) <= _MAX_COUNTRIES else []
 
 

@@ -33,7 +33,7 @@ def countries_writing(text: str) -> tuple[str, ...]:
     if text.isascii():
         return ()
     letters, scripts, _ = _tables()
-    text = unicodedata.normalize("NFC", text).lower()
+    text = unicodedata.normalize("NFKC", text).lower()
     telling = next((letters[letter] for letter in text if letter in letters), None)
     if telling is not None:
         return telling

@@ -31,6 +31,7 @@ GARDENS = [{"name": "National Botanical Garden", "country": code} for code in ("
         ("①②", ""),
         ("삼성전자", "kp kr"),
         ("株式会社ジェムコ", "jp"),
+        ("ｼﾞｪﾑｺ", "jp"),
         ("東京大学", "jp"),
         ("大连理工大学", "cn"),
         ("農業協會", "hk jp mo tw"),
