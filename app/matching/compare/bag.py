@@ -25,6 +25,11 @@ class Bag(NamedTuple):
         return acronym in self.acronyms and acronym in self.acronyms.split()
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all words are as the value has them, none by its first letters."""
+        return "".join(self.tokens) == self.joined
+
+    @property
     def numbers(self) -> frozenset[str]:
         return frozenset(token for token in self.tokens if token.isdigit())
 

@@ -213,7 +213,8 @@ def _whole_strings(features: Floats, pairs: BagPairs, bits: Floats) -> None:
             features[_AT["exact"], p] = 1.0
     mostly_shared = features[_AT["cover_query"]] * features[_AT["cover_candidate"]] > _MOSTLY
     for p in mostly_shared.nonzero()[0].tolist():
-        if words_in_order(queries[p].tokens) == words_in_order(pairs.rows[p].tokens):
+        query, row = queries[p], pairs.rows[p]
+        if query.is_whole and row.is_whole and words_in_order(query.tokens) == words_in_order(row.tokens):
             features[[_AT["joined_similar"], _AT["joined_close"]], p] = 1.0
     _acronyms(features, pairs, bits)
     _legal_forms(features, pairs)
