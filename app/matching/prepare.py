@@ -42,7 +42,7 @@ _PLACE_KIND = re.compile("(?<=[\u4e00-\u9fff]{2})(?<!日)[県縣市府都区區�
 class Prepared:
     """A master record, ready for the index.
 
-    `document` holds the engine's fields (name, joined, acronym, text, place, ids: strings or lists of strings);
+    `document` holds the engine's fields (name, joined, acronym, text, place, country, ids: strings or lists of strings);
     `form` is the comparable form, opaque bytes for the record store; `terms` are the hashed keys to count for
     `TermFrequencies`.
     """

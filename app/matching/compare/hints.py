@@ -190,16 +190,15 @@ def _country_hints(
 ) -> None:
     """A name tells its country by a word, else by the script that it is written in."""
     named = country_in_text(text.split())
+    told = frozenset([named] if named else chain(*map(written_in, names)))
+    if not told:
+        return
     if named:
-        told, agrees, differs, says = frozenset({named}), "country_in_name", "country_in_name_differs", 1.0
+        agrees, differs, says = "country_in_name", "country_in_name_differs", 1.0
     else:
-        told, agrees, differs = (
-            frozenset(chain(*map(written_in, names))),
-            "country_of_script",
-            "country_of_other_script",
-        )
-        says = _any_of("country", told, frequencies) / 10.0 if told else 0.0
-    for c in span if told else ():
+        agrees, differs = "country_of_script", "country_of_other_script"
+        says = _any_of("country", told, frequencies) / 10.0
+    for c in span:
         owned = countries[c]
         if owned and told.isdisjoint(owned):
             features[c, _AT[differs]] = 1.0
